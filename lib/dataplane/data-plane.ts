@@ -1,0 +1,50 @@
+// What the control side sees of a data plane, wherever it runs: in the agent's own process today, behind a
+// process boundary tomorrow. Everything that crosses is plain JSON.
+
+import type { ServicePortKey, TableUpdate } from '../model/proxy-table.ts'
+import type { FailureReason } from './service-state.ts'
+
+export interface FrontendStatus {
+  readonly address: string
+  readonly state: 'listening' | 'refusing' | 'binding' | 'bind-failed'
+  /** For bind-failed: the system's code, such as EADDRINUSE. */
+  readonly reason?: string
+}
+
+export interface ConnectionStatus {
+  readonly active: number
+  readonly total: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly dialRetries: number
+  readonly dialFailures: number
+  readonly failures: Readonly<Record<FailureReason, number>>
+}
+
+export interface ServicePortStatus {
+  readonly key: ServicePortKey
+  readonly frontends: readonly FrontendStatus[]
+  readonly connections: ConnectionStatus
+}
+
+export interface DataPlaneStatus {
+  readonly pid: number
+  readonly engine: string
+  /** The last update that was applied in full; 0 before the first. */
+  readonly generation: number
+  readonly activeConnections: number
+  readonly udpFlows: number
+  readonly descriptors: { readonly used: number; readonly limit: number; readonly accepting: boolean }
+  readonly servicePorts: readonly ServicePortStatus[]
+}
+
+export interface DataPlane {
+  /**
+   * Applies an update. Resolves when every frontend it touches is listening, refusing or known to have failed;
+   * never rejects because one of them failed. Updates are applied in the order of the calls.
+   */
+  apply(update: TableUpdate): Promise<void>
+  status(): Promise<DataPlaneStatus>
+  /** Closes listeners, flows and connections. May be called twice. */
+  close(): Promise<void>
+}

@@ -1,0 +1,101 @@
+// The engine seam: what moves bytes. An engine owns sockets and bytes and decides nothing; which endpoint,
+// when to retry, when to cut and what to count is written once, above. `Conn` is opaque on purpose, so that an
+// engine that isn't built on node:net fits without a change above this line.
+//
+// Addresses are canonical. Callbacks never run before the call that registers them has returned. A Conn is in
+// exactly one hand: whoever got it must relay it, end it or reset it.
+
+import type { Address } from '../model/address.ts'
+
+declare const connBrand: unique symbol
+/** An established TCP connection from which nothing has been read yet: its bytes wait in the kernel. */
+export interface Conn {
+  readonly [connBrand]: true
+}
+
+export interface TcpListener {
+  /** The address that is bound, with the real port where 0 was asked for. */
+  readonly address: Address
+  /**
+   * Stops accepting. `held`: connections wait in the kernel's backlog until `resume`. `shedding`: the engine
+   * can't do that here and goes on accepting; the caller must reset what it can't serve.
+   */
+  pause(): 'held' | 'shedding'
+  resume(): void
+  /** Closes the listener at once; accepted connections live on. May be called twice. */
+  close(): void
+}
+
+/** Why a dial failed. `refused` covers every answer that says no at once (RST, unreachable, prohibited). */
+export type DialFailure = 'refused' | 'timeout' | 'local'
+
+export interface Dial {
+  /** Ends the attempt; `done` isn't called any more. */
+  cancel(): void
+}
+
+/** How a relayed connection ended. The reset ones were passed on as resets. */
+export type RelayEnd = 'closed' | 'client-reset' | 'upstream-reset' | 'aborted'
+
+export interface Relay {
+  /** From client to upstream, and back: bytes handed to the other side's socket so far. */
+  readonly bytesIn: number
+  readonly bytesOut: number
+  /** One direction has ended and the other hasn't. */
+  readonly halfClosed: boolean
+  /** Resets both sides. May be called twice, and after the end. */
+  abort(): void
+}
+
+export interface UdpListener {
+  readonly address: Address
+  /** Sends from the listener's own address, so that the client sees the reply from where it wrote to. */
+  send(data: Uint8Array, ip: string, port: number): void
+  /** Closes the socket at once. May be called twice. */
+  close(): void
+}
+
+/** One socket towards one endpoint. */
+export interface UdpUpstream {
+  send(data: Uint8Array): void
+  /** Closes the socket at once. May be called twice. */
+  close(): void
+}
+
+export interface Engine {
+  readonly name: string
+  /**
+   * Opens a listener with SO_REUSEPORT, IPv6 ones for IPv6 only. Rejects with the system's error (`code` EADDRINUSE, EACCES,
+   * EADDRNOTAVAIL, EMFILE, …). `onError` reports a failed accept (`code` EMFILE, …);
+   * the listener stays open.
+   */
+  listenTcp(
+    at: Address,
+    onConnection: (client: Conn, peer: Address) => void,
+    onError: (error: Error) => void,
+  ): Promise<TcpListener>
+  /** Connects. `done` is called once, unless cancelled; with a Conn where `failure` is null. */
+  dialTcp(
+    to: Address,
+    timeoutMs: number,
+    done: (failure: DialFailure | null, upstream: Conn | null, error: Error | null) => void,
+  ): Dial
+  /**
+   * Copies both ways until both directions have ended: FIN is passed on as FIN, RST as RST, and a slow reader
+   * stops the reading on the other side. `done` is called once, after both sockets are closed.
+   * `head` goes to the upstream before the client's first byte.
+   */
+  relay(client: Conn, upstream: Conn, head: Uint8Array | null, done: (end: RelayEnd) => void): Relay
+  /** Closes with RST and drops what was not read. */
+  reset(conn: Conn): void
+  bindUdp(
+    at: Address,
+    onDatagram: (data: Uint8Array, ip: string, port: number) => void,
+    onError: (error: Error) => void,
+  ): Promise<UdpListener>
+  /**
+   * Opens a connected UDP socket; throws the system's error if there is no descriptor for it. `onError` gets
+   * ICMP refusals (`code` ECONNREFUSED): the upstream is dead and only good for `close`.
+   */
+  openUdp(to: Address, onDatagram: (data: Uint8Array) => void, onError: (error: Error) => void): UdpUpstream
+}

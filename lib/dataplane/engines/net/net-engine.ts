@@ -1,0 +1,20 @@
+// The engine on node:net and node:dgram: public API only, on every platform that Node runs on.
+
+import type { Engine } from '../../engine.ts'
+import { asSocket } from './conn.ts'
+import { NetRelay } from './relay.ts'
+import { dialTcp } from './tcp-dial.ts'
+import { NetTcpListener } from './tcp-listener.ts'
+import { bindUdp, openUdp } from './udp.ts'
+
+export const netEngine: Engine = {
+  name: 'net',
+  listenTcp: (at, onConnection, onError) => NetTcpListener.open(at, { onConnection, onError }),
+  dialTcp,
+  relay: (client, upstream, head, done) => new NetRelay(asSocket(client), asSocket(upstream), head, done),
+  reset: conn => {
+    asSocket(conn).resetAndDestroy()
+  },
+  bindUdp,
+  openUdp,
+}

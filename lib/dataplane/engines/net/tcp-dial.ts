@@ -1,0 +1,60 @@
+// One attempt to connect, bounded in time. The socket is destroyed on every way out but success.
+
+import net from 'node:net'
+import type { Address } from '../../../model/address.ts'
+import type { Conn, Dial, DialFailure } from '../../engine.ts'
+import { asConn } from './conn.ts'
+import { keepAliveInitialDelay } from './tcp-listener.ts'
+
+/** Failures of this node, not of the endpoint: another endpoint wouldn't do better. */
+const localErrors = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EAGAIN'])
+
+export type DialDone = (failure: DialFailure | null, upstream: Conn | null, error: Error | null) => void
+
+export function dialTcp(to: Address, timeoutMs: number, done: DialDone): Dial {
+  const socket = net.connect({
+    host: to.ip,
+    port: to.port,
+    allowHalfOpen: true,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay,
+    // The address is an IP: no resolver, and no second family to race.
+    autoSelectFamily: false,
+    lookup: noLookup,
+  })
+  const timer = setTimeout(() => finish('timeout', null), timeoutMs)
+
+  function finish(failure: DialFailure | null, error: Error | null): void {
+    clearTimeout(timer)
+    socket.off('connect', onConnect)
+    socket.off('error', onError)
+    const conn = asConn(socket)
+    if (failure !== null) socket.destroy()
+    done(failure, failure === null ? conn : null, error)
+  }
+  function onConnect(): void {
+    // Nothing is read before the relay asks for it.
+    socket.pause()
+    finish(null, null)
+  }
+  function onError(error: Error): void {
+    finish(localErrors.has((error as NodeJS.ErrnoException).code ?? '') ? 'local' : 'refused', error)
+  }
+
+  socket.on('connect', onConnect)
+  socket.on('error', onError)
+  return {
+    cancel() {
+      clearTimeout(timer)
+      socket.off('connect', onConnect)
+      socket.off('error', onError)
+      asConn(socket)
+      socket.destroy()
+    },
+  }
+}
+
+const noLookup: net.LookupFunction = hostname => {
+  throw new TypeError(`engines/net dials IP addresses only, got ${hostname}`)
+}

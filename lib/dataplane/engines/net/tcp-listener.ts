@@ -1,0 +1,110 @@
+// A TCP listener on node:net. It is `open` (a server accepts), `held` (the server is closed, a duplicate
+// descriptor keeps the listening socket and its backlog alive) or `closed`.
+
+import { closeSync } from 'node:fs'
+import net from 'node:net'
+import type { Address } from '../../../model/address.ts'
+import type { Conn, TcpListener } from '../../engine.ts'
+import { asConn } from './conn.ts'
+import { dupFunction } from './descriptor.ts'
+
+/** Connections that wait in the kernel; it caps this at net.core.somaxconn. */
+const backlog = 4096
+
+/**
+ * A dead peer behind a lost network is found after this idle time plus ten probes a second apart (libuv's
+ * defaults). Kubernetes sets none for kube-proxy; five minutes keeps state bounded and wakes no idle link often.
+ */
+export const keepAliveInitialDelay = 300_000
+
+export interface TcpHandlers {
+  readonly onConnection: (client: Conn, peer: Address) => void
+  readonly onError: (error: Error) => void
+}
+
+type State =
+  | { readonly name: 'open'; readonly server: net.Server; readonly fd: number | null }
+  | { readonly name: 'held'; readonly fd: number }
+  | { readonly name: 'closed' }
+
+export class NetTcpListener implements TcpListener {
+  readonly address: Address
+  readonly #handlers: TcpHandlers
+  #state: State
+
+  private constructor(address: Address, handlers: TcpHandlers, server: net.Server, fd: number | null) {
+    this.address = address
+    this.#handlers = handlers
+    this.#state = { name: 'open', server, fd }
+  }
+
+  static async open(at: Address, handlers: TcpHandlers): Promise<NetTcpListener> {
+    const server = createServer(handlers)
+    const options = { host: at.ip, port: at.port, reusePort: true, ipv6Only: at.ip.includes(':') }
+    // A BoundSocket (Node 26) tells its descriptor, which `pause` needs; without it the listener can only shed.
+    const bound = net.BoundSocket ? new net.BoundSocket(options) : null
+    const fd = bound?.fd() ?? null
+    await listening(server, () => {
+      if (bound) server.listen(bound, backlog)
+      else server.listen({ ...options, backlog })
+    })
+    server.on('error', handlers.onError)
+    const { address, port } = server.address() as net.AddressInfo
+    return new NetTcpListener({ ip: address, port }, handlers, server, fd)
+  }
+
+  pause(): 'held' | 'shedding' {
+    if (this.#state.name !== 'open') return 'held'
+    const { server, fd } = this.#state
+    const copy = fd === null ? -1 : (dupFunction()?.(fd) ?? -1)
+    if (copy < 0) return 'shedding'
+    server.close()
+    this.#state = { name: 'held', fd: copy }
+    return 'held'
+  }
+
+  resume(): void {
+    if (this.#state.name !== 'held') return
+    const { fd } = this.#state
+    const server = createServer(this.#handlers)
+    server.on('error', this.#handlers.onError)
+    server.listen({ fd, backlog })
+    this.#state = { name: 'open', server, fd }
+  }
+
+  close(): void {
+    if (this.#state.name === 'open') this.#state.server.close()
+    if (this.#state.name === 'held') closeSync(this.#state.fd)
+    this.#state = { name: 'closed' }
+  }
+}
+
+function createServer({ onConnection }: TcpHandlers): net.Server {
+  return net.createServer(
+    // pauseOnConnect: nothing is read before the relay begins, so a retry on another endpoint loses nothing.
+    {
+      allowHalfOpen: true,
+      pauseOnConnect: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay,
+    },
+    socket => {
+      // remoteAddress is undefined when the client was gone before we asked; nobody is left to serve.
+      const { remoteAddress, remotePort } = socket
+      if (remoteAddress === undefined || remotePort === undefined) socket.destroy()
+      else onConnection(asConn(socket), { ip: remoteAddress, port: remotePort })
+    },
+  )
+}
+
+function listening(server: net.Server, start: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.once('listening', () => {
+      server.off('error', reject)
+      resolve()
+    })
+    start()
+  })
+}

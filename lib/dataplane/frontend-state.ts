@@ -1,0 +1,153 @@
+// A frontend as the data plane runs it: open while its service port has endpoints for it, closed (so that the
+// kernel refuses) while there are none, and retried while its address can't be bound. One that can't be bound
+// affects nothing else.
+
+import { formatAddress, type Address, type Protocol } from '../model/address.ts'
+import { reasonOf } from '../model/error.ts'
+import type { Frontend } from '../model/proxy-table.ts'
+import type { Clock, Timer } from '../ops/clock.ts'
+import type { Log } from '../ops/log.ts'
+import type { ServiceState } from './service-state.ts'
+
+/** An open socket of either protocol. Only TCP ones can be paused. */
+export interface FrontendSocket {
+  close(): void
+  pause?(): void
+  resume?(): void
+}
+
+/** `refusing`: no eligible endpoint, so the port is closed. The same words as in `status`. */
+export type ListenState =
+  | { readonly name: 'refusing' | 'binding' | 'listening' }
+  | { readonly name: 'bind-failed'; readonly reason: string }
+
+/** Who gets the connections of a frontend. */
+export interface FrontendOwner {
+  readonly service: ServiceState
+  readonly frontend: Frontend
+}
+
+const firstRetryMs = 1000
+const maxRetryMs = 30_000
+
+export class FrontendState {
+  readonly address: Address
+  readonly protocol: Protocol
+  owner: FrontendOwner
+  readonly #open: (frontend: FrontendState) => Promise<FrontendSocket>
+  readonly #clock: Clock
+  readonly #log: Log
+  #state: ListenState = { name: 'refusing' }
+  #socket: FrontendSocket | null = null
+  #wanted = false
+  #paused = false
+  #binding: Promise<void> | null = null
+  #retry: Timer | null = null
+  #retryMs = firstRetryMs
+
+  constructor(
+    owner: FrontendOwner,
+    open: (frontend: FrontendState) => Promise<FrontendSocket>,
+    clock: Clock,
+    log: Log,
+  ) {
+    this.owner = owner
+    this.address = owner.frontend
+    this.protocol = owner.service.port.protocol
+    this.#open = open
+    this.#clock = clock
+    this.#log = log
+  }
+
+  get state(): ListenState {
+    return this.#state
+  }
+
+  /** Opens or closes the frontend as its owner needs it; resolves when that has succeeded or failed. */
+  async settle(): Promise<void> {
+    const { service, frontend } = this.owner
+    if (!service.hasEndpoints(frontend.list)) return this.close()
+    this.#wanted = true
+    if (this.#socket === null && this.#retry === null) await (this.#binding ??= this.#bind())
+  }
+
+  /** Closes the port, for now or for good. May be called twice. */
+  close(): void {
+    this.#wanted = false
+    this.#retry?.cancel()
+    this.#retry = null
+    this.#retryMs = firstRetryMs
+    this.#socket?.close()
+    this.#socket = null
+    this.#state = { name: 'refusing' }
+  }
+
+  pause(): void {
+    this.#paused = true
+    this.#socket?.pause?.()
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#socket?.resume?.()
+  }
+
+  async #bind(): Promise<void> {
+    this.#state = { name: 'binding' }
+    try {
+      const socket = await this.#open(this)
+      if (this.#wanted) this.#opened(socket)
+      else socket.close()
+    } catch (error) {
+      if (this.#wanted) this.#bindFailed(error)
+    } finally {
+      this.#binding = null
+    }
+  }
+
+  #opened(socket: FrontendSocket): void {
+    if (this.#retryMs > firstRetryMs) this.#log.info({ frontend: this.#describe() }, 'bound at last')
+    this.#socket = socket
+    this.#state = { name: 'listening' }
+    this.#retryMs = firstRetryMs
+    if (this.#paused) socket.pause?.()
+  }
+
+  #bindFailed(error: unknown): void {
+    const code = (error as { code?: unknown }).code
+    const reason = typeof code === 'string' ? code : reasonOf(error)
+    // One line per cause, not per retry.
+    if (this.#retryMs === firstRetryMs) {
+      const { kind } = this.owner.frontend
+      this.#log.warn(
+        { frontend: this.#describe(), kind, service: this.owner.service.port.key, reason },
+        `cannot bind a frontend: ${remedy(reason)}; retrying`,
+      )
+    }
+    this.#state = { name: 'bind-failed', reason }
+    this.#retry = this.#clock.after(this.#retryMs, () => {
+      this.#retry = null
+      this.#binding ??= this.#bind()
+    })
+    this.#retryMs = Math.min(this.#retryMs * 2, maxRetryMs)
+  }
+
+  #describe(): string {
+    return `${this.protocol} ${formatAddress(this.address.ip, this.address.port)}`
+  }
+}
+
+function remedy(reason: string): string {
+  switch (reason) {
+    case 'EADDRINUSE':
+      return 'another program holds the port (ss -lntup shows which)'
+    case 'EACCES':
+      return 'ports below 1024 need CAP_NET_BIND_SERVICE or a lower net.ipv4.ip_unprivileged_port_start'
+    case 'EADDRNOTAVAIL':
+      return 'the address is not local to this node'
+    case 'EMFILE':
+      return 'out of file descriptors; raise the limit of open files'
+    default:
+      return 'the system refused'
+  }
+}

@@ -1,0 +1,203 @@
+// The data plane in this process: keeps frontends and service ports as the table says, and gives every client
+// that arrives to a TCP connection or a UDP flow. A frontend that moves from one service port to another within
+// one update is never closed in between.
+
+import { formatAddress, type Protocol } from '../model/address.ts'
+import type { ServicePort, ServicePortKey, TableUpdate } from '../model/proxy-table.ts'
+import type { Clock } from '../ops/clock.ts'
+import type { Log } from '../ops/log.ts'
+import type { BalancerName } from '../policy/balancer.ts'
+import type { DataPlane, DataPlaneStatus, FrontendStatus, ServicePortStatus } from './data-plane.ts'
+import { DescriptorBudget, descriptorLimit } from './descriptor-budget.ts'
+import type { Engine } from './engine.ts'
+import { FrontendState, type FrontendSocket } from './frontend-state.ts'
+import { ServiceState } from './service-state.ts'
+import { TcpProxy } from './tcp-proxy.ts'
+import { UdpProxy, type UdpOptions } from './udp-proxy.ts'
+
+export interface DataPlaneOptions {
+  readonly engine: Engine
+  readonly clock: Clock
+  readonly log: Log
+  readonly random: () => number
+  readonly balancer: BalancerName
+  readonly halfClosedTimeoutMs: number
+  readonly udp: UdpOptions
+  /** Overrides the process's own limit of open descriptors. */
+  readonly descriptorLimit?: number
+}
+
+export class LocalDataPlane implements DataPlane {
+  readonly #options: DataPlaneOptions
+  readonly #budget: DescriptorBudget
+  readonly #tcp: TcpProxy
+  readonly #udp: UdpProxy
+  readonly #services = new Map<ServicePortKey, ServiceState>()
+  readonly #frontends = new Map<string, FrontendState>()
+  #generation = 0
+
+  constructor(options: DataPlaneOptions) {
+    this.#options = options
+    this.#budget = new DescriptorBudget(
+      options.descriptorLimit ?? descriptorLimit(),
+      () => this.#setAccepting(false),
+      () => this.#setAccepting(true),
+    )
+    this.#tcp = new TcpProxy(options, this.#budget)
+    this.#udp = new UdpProxy(options, this.#budget)
+  }
+
+  async apply(update: TableUpdate): Promise<void> {
+    const snapshot = update.type === 'snapshot'
+    const changed = snapshot ? update.servicePorts : update.changed
+    const kept = new Set(changed.map(port => port.key))
+    const removed = snapshot ? [...this.#services.keys()].filter(key => !kept.has(key)) : update.removed
+    const released = this.#release(removed, changed)
+    const touched = changed.flatMap(port => this.#claim(port, released))
+    for (const [key, frontend] of released) this.#drop(key, frontend)
+    await Promise.all(touched.map(frontend => frontend.settle()))
+    this.#generation = update.generation
+  }
+
+  async status(): Promise<DataPlaneStatus> {
+    const open = this.#tcp.bytesByService()
+    return {
+      pid: process.pid,
+      engine: this.#options.engine.name,
+      generation: this.#generation,
+      activeConnections: this.#tcp.size,
+      udpFlows: this.#udp.size,
+      descriptors: {
+        used: this.#budget.used,
+        limit: this.#budget.limit,
+        accepting: !this.#budget.exhausted,
+      },
+      servicePorts: [...this.#services.values()].map(service =>
+        this.#serviceStatus(service, open.get(service)),
+      ),
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const [key, frontend] of this.#frontends) this.#drop(key, frontend)
+    this.#services.clear()
+    this.#udp.close()
+    this.#tcp.close()
+  }
+
+  /** Takes the frontends that their owner no longer has out of use, without closing them yet. */
+  #release(removed: readonly ServicePortKey[], changed: readonly ServicePort[]): Map<string, FrontendState> {
+    const released = new Map<string, FrontendState>()
+    const release = (old: ServicePort): void => {
+      for (const { key } of ownFrontends(old)) {
+        const frontend = this.#frontends.get(key)
+        if (frontend?.owner.service.port.key === old.key) released.set(key, frontend)
+      }
+    }
+    for (const key of removed) {
+      const service = this.#services.get(key)
+      if (service === undefined) continue
+      release(service.port)
+      // Empty from now on: nothing it still has open may pick an endpoint, and its UDP flows end.
+      service.update({ ...service.port, cluster: null, local: null, serving: [], frontends: [] })
+      this.#udp.cutUnserved(service)
+      this.#services.delete(key)
+    }
+    for (const port of changed) {
+      const service = this.#services.get(port.key)
+      if (service !== undefined) release(service.port)
+    }
+    return released
+  }
+
+  /** Gives a service port its frontends and endpoints; returns the frontends that have to settle. */
+  #claim(port: ServicePort, released: Map<string, FrontendState>): readonly FrontendState[] {
+    let service = this.#services.get(port.key)
+    if (service === undefined) {
+      service = new ServiceState(port, this.#options.balancer, this.#options.random)
+      this.#services.set(port.key, service)
+    } else {
+      service.update(port)
+      this.#udp.cutUnserved(service)
+    }
+    const owned: FrontendState[] = []
+    for (const { key, frontend } of ownFrontends(port)) {
+      const existing = this.#frontends.get(key)
+      released.delete(key)
+      if (existing === undefined) owned.push(this.#create(key, { service, frontend }))
+      else {
+        existing.owner = { service, frontend }
+        owned.push(existing)
+      }
+    }
+    return owned
+  }
+
+  #create(key: string, owner: FrontendState['owner']): FrontendState {
+    const { clock, log } = this.#options
+    const listen = (frontend: FrontendState): Promise<FrontendSocket> =>
+      frontend.protocol === 'TCP' ? this.#tcp.listen(frontend) : this.#udp.listen(frontend)
+    const frontend = new FrontendState(owner, listen, clock, log)
+    if (this.#budget.exhausted) frontend.pause()
+    this.#frontends.set(key, frontend)
+    return frontend
+  }
+
+  #drop(key: string, frontend: FrontendState): void {
+    frontend.close()
+    this.#frontends.delete(key)
+  }
+
+  #setAccepting(accepting: boolean): void {
+    const { used, limit } = this.#budget
+    if (accepting) this.#options.log.info({ used, limit }, 'accepting again')
+    else {
+      this.#options.log.warn(
+        { used, limit },
+        'out of file descriptors: new connections wait; raise the limit of open files (LimitNOFILE, ulimit -n)',
+      )
+    }
+    for (const frontend of this.#frontends.values()) {
+      if (accepting) frontend.resume()
+      else frontend.pause()
+    }
+  }
+
+  #serviceStatus(
+    service: ServiceState,
+    open: { in: number; out: number } = { in: 0, out: 0 },
+  ): ServicePortStatus {
+    const { counters, port } = service
+    return {
+      key: port.key,
+      frontends: ownFrontends(port).map(({ key }): FrontendStatus => {
+        const frontend = this.#frontends.get(key)
+        const address = key.slice(key.indexOf('/') + 1)
+        return { address, ...describeState(frontend) }
+      }),
+      connections: {
+        ...counters,
+        failures: { ...counters.failures },
+        bytesIn: counters.bytesIn + open.in,
+        bytesOut: counters.bytesOut + open.out,
+      },
+    }
+  }
+}
+
+function describeState(frontend: FrontendState | undefined): Pick<FrontendStatus, 'state' | 'reason'> {
+  if (frontend === undefined) return { state: 'refusing' }
+  const { state } = frontend
+  return state.name === 'bind-failed' ? { state: state.name, reason: state.reason } : { state: state.name }
+}
+
+/** The frontends of a service port that are its to open, each with its key in the data plane. */
+function ownFrontends(port: ServicePort): { key: string; frontend: ServicePort['frontends'][number] }[] {
+  return port.frontends
+    .filter(frontend => frontend.conflict === undefined)
+    .map(frontend => ({ key: frontendKey(port.protocol, frontend.ip, frontend.port), frontend }))
+}
+
+function frontendKey(protocol: Protocol, ip: string, port: number): string {
+  return `${protocol}/${formatAddress(ip, port)}`
+}

@@ -1,0 +1,153 @@
+// One client's TCP connection: dial an endpoint, relay, count. It dials without holding up anyone else, and
+// the client's bytes wait in the kernel until an endpoint has answered, so a retry on another one loses nothing.
+
+import type { Clock } from '../ops/clock.ts'
+import type { Log } from '../ops/log.ts'
+import type { Conn, Dial, DialFailure, Engine, Relay, RelayEnd } from './engine.ts'
+import type { EndpointState, FailureReason, ListName, ServiceState } from './service-state.ts'
+
+/** How long each attempt may take. The same ladder as the userspace kube-proxy had (pkg/proxy/userspace). */
+export const dialLadderMs: readonly number[] = [250, 500, 1000, 2000]
+
+/** A refusal moves on at once and uses no rung; this bounds a connection against hundreds of dead endpoints. */
+const maxRefusals = 32
+
+export interface TcpContext {
+  readonly engine: Engine
+  readonly clock: Clock
+  readonly log: Log
+  /** Called once, when both sockets are closed. */
+  readonly onClosed: (connection: TcpConnection) => void
+}
+
+type State =
+  | { readonly name: 'dialing'; readonly dial: Dial }
+  | { readonly name: 'relaying'; readonly relay: Relay; readonly endpoint: EndpointState }
+  | { readonly name: 'new' | 'closed' }
+
+export class TcpConnection {
+  readonly service: ServiceState
+  readonly #context: TcpContext
+  readonly #client: Conn
+  readonly #list: ListName
+  /** Endpoints that refused: dead for this connection. Those that timed out may be tried again. */
+  readonly #refused: EndpointState[] = []
+  readonly #timedOut: EndpointState[] = []
+  #rung = 0
+  #state: State = { name: 'new' }
+  #lastBytes = 0
+  #lastProgressAt = 0
+
+  constructor(context: TcpContext, service: ServiceState, list: ListName, client: Conn) {
+    this.#context = context
+    this.service = service
+    this.#list = list
+    this.#client = client
+  }
+
+  start(): void {
+    this.service.counters.total++
+    this.service.counters.active++
+    this.#dialNext('no-endpoints')
+  }
+
+  get bytesIn(): number {
+    return this.#state.name === 'relaying' ? this.#state.relay.bytesIn : 0
+  }
+
+  get bytesOut(): number {
+    return this.#state.name === 'relaying' ? this.#state.relay.bytesOut : 0
+  }
+
+  /** Resets both sides, or the client alone while no endpoint has answered yet. */
+  abort(): void {
+    if (this.#state.name === 'relaying') this.#state.relay.abort()
+    if (this.#state.name === 'dialing') {
+      this.#state.dial.cancel()
+      this.#context.engine.reset(this.#client)
+      this.#close()
+    }
+  }
+
+  /**
+   * Ends the connection if it has been half-closed for `limitMs` without a byte moving. Called from time to
+   * time; a peer that died after its FIN would otherwise keep two descriptors for good (kubernetes#18524).
+   */
+  reapIfHalfClosedSince(limitMs: number): void {
+    if (this.#state.name !== 'relaying') return
+    const { relay } = this.#state
+    const bytes = relay.bytesIn + relay.bytesOut
+    const now = this.#context.clock.now()
+    if (!relay.halfClosed || bytes !== this.#lastBytes || this.#lastProgressAt === 0) {
+      this.#lastBytes = bytes
+      this.#lastProgressAt = now
+    } else if (now - this.#lastProgressAt >= limitMs) {
+      relay.abort()
+    }
+  }
+
+  #dialNext(lastFailure: FailureReason): void {
+    const endpoint = this.#nextEndpoint()
+    if (endpoint === null) return this.#giveUp(lastFailure)
+    const timeoutMs = dialLadderMs[this.#rung] ?? 0
+    if (this.#refused.length + this.#timedOut.length > 0) this.service.counters.dialRetries++
+    endpoint.active++
+    const dial = this.#context.engine.dialTcp(endpoint.address, timeoutMs, (failure, upstream, error) => {
+      if (failure === null && upstream !== null) return this.#relay(endpoint, upstream)
+      endpoint.active--
+      this.#onDialFailure(failure ?? 'local', endpoint, error)
+    })
+    this.#state = { name: 'dialing', dial }
+  }
+
+  #nextEndpoint(): EndpointState | null {
+    if (this.#rung >= dialLadderMs.length || this.#refused.length >= maxRefusals) return null
+    return (
+      this.service.pick(this.#list, this.#refused.concat(this.#timedOut)) ??
+      this.service.pick(this.#list, this.#refused)
+    )
+  }
+
+  #onDialFailure(failure: DialFailure, endpoint: EndpointState, error: Error | null): void {
+    const { log } = this.#context
+    log.debug({ service: this.service.port.key, endpoint: endpoint.key, failure, err: error }, 'dial failed')
+    if (failure === 'local') return this.#giveUp('local')
+    if (failure === 'refused') this.#refused.push(endpoint)
+    else {
+      this.#timedOut.push(endpoint)
+      this.#rung++
+    }
+    this.#dialNext(failure)
+  }
+
+  /** Nobody answered: the client gets a RST, which tells it more than a silent close would. */
+  #giveUp(reason: FailureReason): void {
+    const { counters } = this.service
+    counters.dialFailures++
+    counters.failures[reason]++
+    this.#context.engine.reset(this.#client)
+    this.#close()
+  }
+
+  #relay(endpoint: EndpointState, upstream: Conn): void {
+    const relay = this.#context.engine.relay(this.#client, upstream, null, end =>
+      this.#onRelayEnd(relay, endpoint, end),
+    )
+    this.#state = { name: 'relaying', relay, endpoint }
+  }
+
+  #onRelayEnd(relay: Relay, endpoint: EndpointState, end: RelayEnd): void {
+    endpoint.active--
+    const { counters } = this.service
+    counters.bytesIn += relay.bytesIn
+    counters.bytesOut += relay.bytesOut
+    this.#context.log.debug({ service: this.service.port.key, endpoint: endpoint.key, end }, 'closed')
+    this.#close()
+  }
+
+  #close(): void {
+    this.#state = { name: 'closed' }
+    this.service.counters.active--
+    this.#context.onClosed(this)
+  }
+}

@@ -1,0 +1,110 @@
+// All TCP connections of this data plane: accepting them on frontends, within the descriptor budget, and
+// reaping those that died half-closed.
+
+import type { Address } from '../model/address.ts'
+import type { Clock, Timer } from '../ops/clock.ts'
+import type { Log } from '../ops/log.ts'
+import type { DescriptorBudget } from './descriptor-budget.ts'
+import type { Conn, Engine } from './engine.ts'
+import type { FrontendSocket, FrontendState } from './frontend-state.ts'
+import type { ServiceState } from './service-state.ts'
+import { TcpConnection, type TcpContext } from './tcp-connection.ts'
+
+export interface TcpProxyOptions {
+  readonly engine: Engine
+  readonly clock: Clock
+  readonly log: Log
+  readonly halfClosedTimeoutMs: number
+}
+
+/** A connection's descriptors: the client's and the upstream's. */
+const perConnection = 2
+
+export class TcpProxy {
+  readonly #options: TcpProxyOptions
+  readonly #budget: DescriptorBudget
+  readonly #context: TcpContext
+  readonly #connections = new Set<TcpConnection>()
+  readonly #reapEveryMs: number
+  #reaper: Timer
+
+  constructor(options: TcpProxyOptions, budget: DescriptorBudget) {
+    this.#options = options
+    this.#budget = budget
+    this.#context = {
+      engine: options.engine,
+      clock: options.clock,
+      log: options.log,
+      onClosed: connection => {
+        this.#connections.delete(connection)
+        budget.giveBack(perConnection)
+      },
+    }
+    // Four looks within the limit, so that a connection is reaped at most a quarter late.
+    this.#reapEveryMs = Math.max(100, options.halfClosedTimeoutMs / 4)
+    this.#reaper = options.clock.after(this.#reapEveryMs, () => this.#reap())
+  }
+
+  get size(): number {
+    return this.#connections.size
+  }
+
+  async listen(frontend: FrontendState): Promise<FrontendSocket> {
+    const { engine, log } = this.#options
+    const listener = await engine.listenTcp(
+      frontend.address,
+      (client, peer) => this.#accept(frontend, client, peer),
+      error => log.debug({ frontend: frontend.address, err: error }, 'accept failed'),
+    )
+    this.#budget.take(1)
+    let open = true
+    return {
+      close: () => {
+        listener.close()
+        if (open) this.#budget.giveBack(1)
+        open = false
+      },
+      pause: () => void listener.pause(),
+      resume: () => listener.resume(),
+    }
+  }
+
+  /** Bytes of the connections that are still open, which no counter has yet. */
+  bytesByService(): ReadonlyMap<ServiceState, { in: number; out: number }> {
+    const sums = new Map<ServiceState, { in: number; out: number }>()
+    for (const connection of this.#connections) {
+      const sum = sums.get(connection.service) ?? { in: 0, out: 0 }
+      sum.in += connection.bytesIn
+      sum.out += connection.bytesOut
+      sums.set(connection.service, sum)
+    }
+    return sums
+  }
+
+  close(): void {
+    this.#reaper.cancel()
+    for (const connection of this.#connections) connection.abort()
+  }
+
+  #accept(frontend: FrontendState, client: Conn, peer: Address): void {
+    const { service, frontend: owned } = frontend.owner
+    const { engine, log } = this.#options
+    if (!this.#budget.hasRoom) {
+      // Only where the engine can't hold connections in the backlog: fail fast instead of running into EMFILE.
+      service.counters.failures.overload++
+      log.debug({ service: service.port.key, client: peer.ip }, 'reset: no descriptor left')
+      return engine.reset(client)
+    }
+    const connection = new TcpConnection(this.#context, service, owned.list, client)
+    this.#connections.add(connection)
+    this.#budget.take(perConnection)
+    connection.start()
+  }
+
+  #reap(): void {
+    for (const connection of this.#connections) {
+      connection.reapIfHalfClosedSince(this.#options.halfClosedTimeoutMs)
+    }
+    this.#reaper = this.#options.clock.after(this.#reapEveryMs, () => this.#reap())
+  }
+}

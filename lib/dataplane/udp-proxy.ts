@@ -1,0 +1,140 @@
+// UDP on frontends: each client address gets a flow to one endpoint, and the endpoint's datagrams go back from
+// the address the client wrote to. A flow whose endpoint stops serving is cut at once, so that the client's next
+// datagram goes elsewhere.
+
+import type { Clock } from '../ops/clock.ts'
+import type { Log } from '../ops/log.ts'
+import type { DescriptorBudget } from './descriptor-budget.ts'
+import type { Engine, UdpListener } from './engine.ts'
+import type { FrontendSocket, FrontendState } from './frontend-state.ts'
+import type { ServiceState } from './service-state.ts'
+import { FlowTable, type Flow, type FlowTimeouts } from './udp-flows.ts'
+
+export interface UdpOptions extends FlowTimeouts {
+  readonly maxFlows: number
+}
+
+export interface UdpProxyOptions {
+  readonly engine: Engine
+  readonly clock: Clock
+  readonly log: Log
+  readonly udp: UdpOptions
+}
+
+/** One frontend's flows by client address and port. Two levels, so that no key is built per datagram. */
+type Clients = Map<string, Map<number, Flow>>
+
+export class UdpProxy {
+  readonly #options: UdpProxyOptions
+  readonly #budget: DescriptorBudget
+  readonly #flows: FlowTable
+
+  constructor(options: UdpProxyOptions, budget: DescriptorBudget) {
+    this.#options = options
+    this.#budget = budget
+    this.#flows = new FlowTable(options.clock, options.udp, options.udp.maxFlows, flow => {
+      flow.endpoint.active--
+      const { counters } = flow.service
+      counters.active--
+      budget.giveBack(1)
+    })
+  }
+
+  get size(): number {
+    return this.#flows.size
+  }
+
+  async listen(frontend: FrontendState): Promise<FrontendSocket> {
+    const { engine, log } = this.#options
+    const clients: Clients = new Map()
+    const listener = await engine.bindUdp(
+      frontend.address,
+      (data, ip, port) => {
+        const flow = clients.get(ip)?.get(port) ?? this.#open(frontend, listener, clients, ip, port)
+        if (flow === null) return
+        this.#flows.touch(flow)
+        flow.service.counters.bytesIn += data.length
+        flow.upstream.send(data)
+      },
+      error => log.debug({ frontend: frontend.address, err: error }, 'UDP socket error'),
+    )
+    this.#budget.take(1)
+    let open = true
+    return {
+      close: () => {
+        if (!open) return
+        open = false
+        for (const ports of clients.values()) for (const flow of ports.values()) this.#flows.close(flow)
+        listener.close()
+        this.#budget.giveBack(1)
+      },
+    }
+  }
+
+  /** Closes the flows of a service port whose endpoint serves no more. */
+  cutUnserved(service: ServiceState): void {
+    if (service.port.protocol !== 'UDP') return
+    for (const flow of this.#flows) {
+      if (flow.service === service && !service.serves(flow.endpoint)) this.#flows.close(flow)
+    }
+  }
+
+  close(): void {
+    this.#flows.closeAll()
+  }
+
+  #open(
+    frontend: FrontendState,
+    listener: UdpListener,
+    clients: Clients,
+    clientIp: string,
+    clientPort: number,
+  ): Flow | null {
+    const { service, frontend: owned } = frontend.owner
+    const { clock, engine, log } = this.#options
+    const endpoint = service.pick(owned.list, [])
+    if (endpoint === null) return this.#refuse(service, 'no-endpoints')
+    this.#flows.makeRoom()
+    while (!this.#budget.hasRoom && this.#flows.evictOldest());
+    const onReply = (data: Uint8Array): void => {
+      this.#flows.touch(flow)
+      flow.answered = true
+      service.counters.bytesOut += data.length
+      listener.send(data, clientIp, clientPort)
+    }
+    const onError = (error: Error): void => {
+      log.debug({ service: service.port.key, endpoint: endpoint.key, err: error }, 'UDP flow failed')
+      service.counters.dialFailures++
+      service.counters.failures.refused++
+      this.#flows.close(flow)
+    }
+    let flow: Flow
+    try {
+      const now = clock.now()
+      const upstream = engine.openUdp(endpoint.address, onReply, onError)
+      const forget = (): void => {
+        const ports = clients.get(clientIp)
+        ports?.delete(clientPort)
+        if (ports?.size === 0) clients.delete(clientIp)
+      }
+      flow = { service, endpoint, upstream, startedAt: now, lastUsedAt: now, answered: false, forget }
+    } catch (error) {
+      log.debug({ service: service.port.key, endpoint: endpoint.key, err: error }, 'no socket for a UDP flow')
+      return this.#refuse(service, 'local')
+    }
+    this.#budget.take(1)
+    endpoint.active++
+    service.counters.total++
+    service.counters.active++
+    const ports = clients.get(clientIp) ?? new Map<number, Flow>()
+    clients.set(clientIp, ports.set(clientPort, flow))
+    this.#flows.add(flow)
+    return flow
+  }
+
+  #refuse(service: ServiceState, reason: 'no-endpoints' | 'local'): null {
+    service.counters.dialFailures++
+    service.counters.failures[reason]++
+    return null
+  }
+}

@@ -1,0 +1,37 @@
+// Reading fields of untrusted JSON. An API server validates what it stores, but CRDs, old objects and other
+// servers may not: a reader here says what a field is or that it isn't there, and never throws.
+
+export type Fields = Readonly<Record<string, unknown>>
+
+/** The value as an object's fields; `{}` for null, arrays and everything that isn't an object. */
+export function asFields(value: unknown): Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {}
+}
+
+/** The value as a list; empty for null and everything that isn't a list. */
+export function asList(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? (value as readonly unknown[]) : []
+}
+
+/** The value as a string; the fallback for everything else, null included. */
+export function asString(value: unknown, fallback = ''): string {
+  return typeof value === 'string' ? value : fallback
+}
+
+/** A boolean, or the given default where the field is missing, null or malformed. */
+export function asBoolean(value: unknown, fallback: boolean): boolean {
+  return typeof value === 'boolean' ? value : fallback
+}
+
+/** Only the entries whose value is a string, as labels and annotations must be. */
+export function asStringMap(value: unknown): Readonly<Record<string, string>> {
+  const map: Record<string, string> = {}
+  for (const [key, entry] of Object.entries(asFields(value))) if (typeof entry === 'string') map[key] = entry
+  return map
+}
+
+/** A value from someone else for a message: as JSON, and bounded, so that a huge one can't fill the log. */
+export function describe(value: unknown): string {
+  const text = value === undefined ? 'undefined' : JSON.stringify(value)
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text
+}

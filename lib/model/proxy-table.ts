@@ -1,0 +1,60 @@
+// The proxy table: frontends → service ports → endpoints, as the data plane gets it. It is plain JSON, so that
+// it can cross a process boundary or go to disk as it is, and every part of it is canonical (addresses sorted
+// and unique), so that equal content is equal text.
+
+import type { IpFamily, Protocol } from './address.ts'
+import type { ServiceType } from './service.ts'
+
+export type FrontendKind = 'ClusterIP' | 'NodePort' | 'ExternalIP' | 'LoadBalancerIP'
+
+/** An address that clients connect to. `ip` may be a wildcard ("0.0.0.0", "::") for NodePorts. */
+export interface Frontend {
+  readonly kind: FrontendKind
+  readonly ip: string
+  readonly port: number
+  /** Which of the service port's endpoint lists its connections take. */
+  readonly list: 'cluster' | 'local'
+  /** Why this frontend must not be opened: the address belongs to another service port, which is named. */
+  readonly conflict?: string
+}
+
+/** Identity of a service port within one IP family: "namespace/name:portName/TCP/IPv4". */
+export type ServicePortKey = string & { readonly brand: 'ServicePortKey' }
+
+export function servicePortKey(
+  namespace: string,
+  name: string,
+  portName: string,
+  protocol: Protocol,
+  family: IpFamily,
+): ServicePortKey {
+  return `${namespace}/${name}:${portName}/${protocol}/${family}` as ServicePortKey
+}
+
+/** One port of one Service in one IP family, with the endpoints ("ip:port") that may serve it now. */
+export interface ServicePort {
+  readonly key: ServicePortKey
+  readonly namespace: string
+  readonly name: string
+  readonly portName: string
+  readonly protocol: Protocol
+  readonly family: IpFamily
+  readonly type: ServiceType
+  readonly affinityTimeoutSeconds: number | null
+  /** Eligible endpoints by policy. null: no frontend of this service port uses the list. */
+  readonly cluster: readonly string[] | null
+  readonly local: readonly string[] | null
+  /** Every endpoint that still serves, eligible or not: UDP flows to any other are cut. */
+  readonly serving: readonly string[]
+  readonly frontends: readonly Frontend[]
+}
+
+/** What the control plane sends to a data plane. Generations grow by one; a delta follows the one before it. */
+export type TableUpdate =
+  | { readonly type: 'snapshot'; readonly generation: number; readonly servicePorts: readonly ServicePort[] }
+  | {
+      readonly type: 'delta'
+      readonly generation: number
+      readonly changed: readonly ServicePort[]
+      readonly removed: readonly ServicePortKey[]
+    }

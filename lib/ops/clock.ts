@@ -1,0 +1,23 @@
+// Time as a dependency, so that tests of timeouts and backoff need not wait. Everything below the composition
+// roots gets a Clock; nothing there calls Date.now or setTimeout by itself.
+
+export interface Timer {
+  /** Cancels the timer; nothing happens if it has fired already. */
+  cancel(): void
+}
+
+export interface Clock {
+  /** Milliseconds on a monotonic scale: only differences mean something. */
+  now(): number
+  /** Runs `action` once, after at least `delayMs`. The timer doesn't keep the process alive. */
+  after(delayMs: number, action: () => void): Timer
+}
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  after(delayMs, action) {
+    const timer = setTimeout(action, delayMs)
+    timer.unref()
+    return { cancel: () => clearTimeout(timer) }
+  },
+}

@@ -1,0 +1,45 @@
+// The command line: one commander program with a file per command. What goes wrong ends here, as one line on
+// standard error and an exit code: 0 done, 1 failed, 2 wrong usage or configuration.
+
+import { Command } from 'commander'
+import { reasonOf, RelayError } from '../lib/model/error.ts'
+import { version } from '../lib/version.ts'
+import { checkCommand } from './check.ts'
+import { devCommand } from './dev.ts'
+import { runCommand } from './run.ts'
+import { samplePodCommand } from './sample-pod.ts'
+import { statusCommand } from './status.ts'
+
+export async function main(argv: readonly string[]): Promise<void> {
+  const program = new Command('kube-relay')
+    .description('A userspace kube-proxy: proxies TCP and UDP from Service addresses to ready endpoints.')
+    .version(version, '-V, --version')
+    .showHelpAfterError('(kube-relay --help shows what there is)')
+    .configureHelp({ showGlobalOptions: false, sortSubcommands: false })
+    .addHelpText('after', examples)
+  program.addCommand(runCommand())
+  program.addCommand(devCommand())
+  program.addCommand(statusCommand())
+  program.addCommand(checkCommand())
+  program.addCommand(samplePodCommand(), { hidden: true })
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride(error => process.exit(error.exitCode === 0 ? 0 : 2))
+  }
+  try {
+    await program.parseAsync(argv)
+  } catch (error) {
+    process.stderr.write(`kube-relay: ${reasonOf(error)}\n`)
+    if (!(error instanceof RelayError) && process.env['KUBE_RELAY_DEBUG'] && error instanceof Error) {
+      process.stderr.write(`${error.stack}\n`)
+    }
+    process.exit(error instanceof RelayError && error.code.startsWith('INVALID') ? 2 : 1)
+  }
+}
+
+const examples = `
+Examples:
+  kube-relay dev                                  a control plane, sample pods and a proxy on loopback
+  kube-relay run --kubeconfig ~/.kube/config      proxy for a cluster
+  kube-relay run --manifests ./services           proxy for Services in YAML files, without a cluster
+  kube-relay status                               what the agent on this machine serves now
+  kube-relay check --kubeconfig ~/.kube/config    can this node run it, and what is missing`

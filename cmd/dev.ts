@@ -1,0 +1,107 @@
+// kube-relay dev: everything on one machine for a first look. An embedded control plane, sample pods as processes, and
+// the agent, all on loopback, with the example Services unless others are given.
+
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { Command, Option } from 'commander'
+import type { Address } from '../lib/model/address.ts'
+import { RelayError } from '../lib/model/error.ts'
+import { renderStatus, type StatusDocument } from '../lib/ops/status.ts'
+import { startStandalone, type StandaloneAgent } from '../lib/standalone-agent.ts'
+import {
+  addLogFlags,
+  addProxyFlags,
+  agentOptionsFrom,
+  logFrom,
+  parseBindAddress,
+  type LogFlags,
+  type ProxyFlags,
+} from './flags.ts'
+import { untilStopped } from './until-stopped.ts'
+
+interface DevFlags extends ProxyFlags, LogFlags {
+  readonly manifests: string
+  readonly serviceClusterIpRange: string
+  readonly apiBindAddress: Address | null
+}
+
+export function devCommand(): Command {
+  const command = new Command('dev')
+    .description('try it: an embedded control plane, sample pods and the proxy, all on loopback')
+    .addOption(
+      new Option('--manifests <dir>', 'a folder (or file) of YAML manifests').default(
+        examplesFolder(),
+        'the examples that come with kube-relay',
+      ),
+    )
+    .option('--service-cluster-ip-range <cidrs>', 'where cluster IPs come from', '127.96.0.0/16')
+    .addOption(
+      new Option('--api-bind-address <ip:port>', 'where the embedded API server listens')
+        .argParser(parseBindAddress)
+        .default(parseBindAddress('127.0.0.1:0'), '127.0.0.1, any free port'),
+    )
+  addProxyFlags(command, { nodePortAddresses: '127.0.0.0/8,::1/128', healthz: 'off' })
+  addLogFlags(command, 'warn')
+  return command.addHelpText('after', examples).action(dev)
+}
+
+const examples = `
+Examples:
+  kube-relay dev
+  kube-relay dev --manifests ./services      edit a file there, and it is applied`
+
+async function dev(flags: DevFlags): Promise<void> {
+  const log = logFrom(flags)
+  const stopped = untilStopped()
+  process.stdout.write('starting the control plane, the sample pods and the proxy …\n')
+  const running = await startStandalone({
+    ...agentOptionsFrom(flags),
+    nodeName: 'dev',
+    log,
+    manifests: flags.manifests,
+    serviceCidrs: flags.serviceClusterIpRange.split(','),
+    api: flags.apiBindAddress ?? { ip: '127.0.0.1', port: 0 },
+    allowLoopbackEndpoints: true,
+    samplePodCommand: [process.execPath, ...process.execArgv, process.argv[1] ?? '', 'sample-pod'],
+  })
+  await Promise.race([
+    stopped,
+    running.settled(15_000).then(status => process.stdout.write(welcome(status, running))),
+  ])
+  await stopped
+  await running.close()
+}
+
+function welcome(status: StatusDocument, { controlPlane, samplePods }: StandaloneAgent): string {
+  const pids = [...(samplePods?.pids() ?? [])].map(
+    ([name, pid]) => `${name.replace(/^default\//, '')} ${pid}`,
+  )
+  const [tcp, udp] = (['TCP', 'UDP'] as const).map(protocol =>
+    status.services
+      .filter(service => service.protocol === protocol)
+      .flatMap(({ frontends }) => frontends)
+      .find(({ kind, state }) => kind === 'NodePort' && state === 'listening'),
+  )
+  const hints = [
+    ...(tcp ? [['ask, and see the pods answer in turn', `curl ${tcp.address}`]] : []),
+    ...(udp ? [['the same over UDP', `echo hello | nc -u -w1 ${udp.address.replace(':', ' ')}`]] : []),
+    ...(pids.length > 0 ? [['kill a pod; no request fails, and it comes back', 'kill PID']] : []),
+    ['what is served now', 'npx kube-relay status'],
+    ['look around, change something', `kubectl --server ${controlPlane.url} get services`],
+    ['end all of it', 'Ctrl-C'],
+  ]
+  const width = Math.max(...hints.map(([what = '']) => what.length))
+  const lines = hints.map(([what = '', how = '']) => `  ${what.padEnd(width)}   ${how}`)
+  const pods = pids.length > 0 ? `sample pods (PID): ${pids.join(', ')}\n\n` : ''
+  return `\n${renderStatus(status)}\n${pods}${lines.join('\n')}\n`
+}
+
+/** In the source tree beside cmd/, in the built package one level further up. */
+function examplesFolder(): string {
+  const found = ['../examples', '../../examples']
+    .map(path => fileURLToPath(new URL(path, import.meta.url)))
+    .find(path => existsSync(path))
+  if (found === undefined)
+    throw new RelayError('INVALID_CONFIG', 'the examples folder is missing: give --manifests')
+  return found
+}

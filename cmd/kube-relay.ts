@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+// The program's entry. It uses nothing that an old Node lacks, so that a too old one is told so in one line
+// instead of by a syntax error further in.
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+
+if (major < 24 || (major === 24 && minor < 12)) {
+  process.stderr.write(`kube-relay needs Node.js 24.12 or newer; this is ${process.versions.node}\n`)
+  process.exit(1)
+} else {
+  const { main } = await import('./cli.ts')
+  await main(process.argv)
+}

@@ -1,0 +1,99 @@
+// Puts the status document together: what should be (the table) and what is (the data plane). The two IP
+// families of a service port, which are separate below, are one entry here.
+
+import { formatAddress } from './model/address.ts'
+import type { ServicePort } from './model/proxy-table.ts'
+import type { DataPlaneStatus, ServicePortStatus } from './dataplane/data-plane.ts'
+import type { ConnectionCounts, FrontendStatus, ServiceStatus, StatusDocument } from './ops/status.ts'
+
+export interface StatusInput extends Pick<
+  StatusDocument,
+  'node' | 'generation' | 'source' | 'synced' | 'watches'
+> {
+  readonly servicePorts: Iterable<ServicePort>
+  readonly dataPlane: DataPlaneStatus
+}
+
+export function buildStatus({ servicePorts, dataPlane, ...head }: StatusInput): StatusDocument {
+  const running = new Map(dataPlane.servicePorts.map(port => [port.key, port]))
+  const merged = new Map<string, ServiceStatus>()
+  for (const port of [...servicePorts].sort(byName)) {
+    const name = `${port.namespace}/${port.name}:${port.portName}/${port.protocol}`
+    const status = serviceStatus(port, running.get(port.key))
+    const other = merged.get(name)
+    merged.set(name, other === undefined ? status : mergeFamilies(other, status))
+  }
+  const { pid, engine, generation, activeConnections, udpFlows, descriptors } = dataPlane
+  return {
+    ...head,
+    services: [...merged.values()],
+    workers: [{ pid, engine, generation, activeConnections, udpFlows, descriptors }],
+  }
+}
+
+function serviceStatus(port: ServicePort, running: ServicePortStatus | undefined): ServiceStatus {
+  const states = new Map(running?.frontends.map(frontend => [frontend.address, frontend]))
+  const { namespace, name, portName, protocol, type, cluster, local } = port
+  return {
+    namespace,
+    name,
+    portName,
+    protocol,
+    type,
+    sessionAffinity: port.affinityTimeoutSeconds === null ? 'None' : 'ClientIP',
+    endpoints: { cluster, local },
+    frontends: port.frontends.map(({ kind, ip, port: number, conflict }): FrontendStatus => {
+      const address = formatAddress(ip, number)
+      if (conflict !== undefined) return { kind, address, state: 'conflict', reason: `held by ${conflict}` }
+      const { state, reason } = states.get(address) ?? { state: 'binding' as const }
+      return reason === undefined ? { kind, address, state } : { kind, address, state, reason }
+    }),
+    connections: running?.connections ?? noConnections,
+  }
+}
+
+const noConnections: ConnectionCounts = {
+  active: 0,
+  total: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  dialRetries: 0,
+  dialFailures: 0,
+  failures: {},
+}
+
+function mergeFamilies(a: ServiceStatus, b: ServiceStatus): ServiceStatus {
+  return {
+    ...a,
+    endpoints: {
+      cluster: mergeLists(a.endpoints.cluster, b.endpoints.cluster),
+      local: mergeLists(a.endpoints.local, b.endpoints.local),
+    },
+    frontends: [...a.frontends, ...b.frontends],
+    connections: mergeCounts(a.connections, b.connections),
+  }
+}
+
+function mergeLists(a: readonly string[] | null, b: readonly string[] | null): readonly string[] | null {
+  return a === null || b === null ? (a ?? b) : [...a, ...b]
+}
+
+function mergeCounts(a: ConnectionCounts, b: ConnectionCounts): ConnectionCounts {
+  const reasons = new Set([...Object.keys(a.failures), ...Object.keys(b.failures)])
+  return {
+    active: a.active + b.active,
+    total: a.total + b.total,
+    bytesIn: a.bytesIn + b.bytesIn,
+    bytesOut: a.bytesOut + b.bytesOut,
+    dialRetries: a.dialRetries + b.dialRetries,
+    dialFailures: a.dialFailures + b.dialFailures,
+    failures: Object.fromEntries(
+      [...reasons].map(reason => [reason, (a.failures[reason] ?? 0) + (b.failures[reason] ?? 0)]),
+    ),
+  }
+}
+
+/** By namespace, name, port name, protocol; IPv4 before IPv6. */
+function byName(a: ServicePort, b: ServicePort): number {
+  return a.key < b.key ? -1 : 1
+}

@@ -1,0 +1,185 @@
+// Can this node run kube-relay, and what is missing. Each check looks at one thing, says what it found and, where
+// that isn't good, what to do. Nothing is changed, and nothing but the API server is talked to.
+
+import { readFileSync } from 'node:fs'
+import net from 'node:net'
+import { descriptorLimit } from './dataplane/descriptor-budget.ts'
+import { canDuplicate } from './dataplane/engines/net/descriptor.ts'
+import { KubeClient } from './kube/client.ts'
+import type { ClusterAccess } from './kube/cluster-access.ts'
+import { formatAddress, type Address } from './model/address.ts'
+import { reasonOf } from './model/error.ts'
+import { asFields } from './model/fields.ts'
+import { version } from './version.ts'
+
+export interface CheckResult {
+  readonly name: string
+  /** `warn`: it runs, with the drawback that is told. `fail`: it can't do its job. */
+  readonly verdict: 'ok' | 'warn' | 'fail'
+  readonly found: string
+  readonly remedy?: string
+}
+
+export interface CheckOptions {
+  readonly nodeName: string
+  /** A reason instead of an access: why the API server can't be asked. null: not wanted. */
+  readonly access: ClusterAccess | { readonly problem: string } | null
+  readonly bindAddresses: readonly Address[]
+}
+
+export async function runChecks(options: CheckOptions): Promise<readonly CheckResult[]> {
+  const local = [checkNode(), checkDescriptors(), checkPrivilegedPorts(), checkBacklog(), checkAcceptPause()]
+  const ports = await Promise.all(options.bindAddresses.map(checkPortFree))
+  return [...local, ...ports, ...(await checkApi(options))]
+}
+
+function checkNode(): CheckResult {
+  return { name: 'Node.js', verdict: 'ok', found: `${process.versions.node} (24.12 or newer is needed)` }
+}
+
+/** Two descriptors a connection: below this, a few thousand clients exhaust a node. */
+const goodDescriptorLimit = 65_536
+
+function checkDescriptors(): CheckResult {
+  const limit = descriptorLimit()
+  const found = `${limit}, room for about ${Math.floor((limit - 128) / 2)} connections`
+  return limit >= goodDescriptorLimit
+    ? { name: 'open files', verdict: 'ok', found }
+    : {
+        name: 'open files',
+        verdict: 'warn',
+        found,
+        remedy: `raise it to ${goodDescriptorLimit} or more (LimitNOFILE=, ulimit -n)`,
+      }
+}
+
+/** CAP_NET_BIND_SERVICE, capabilities(7). */
+const capNetBindService = 10n
+
+function checkPrivilegedPorts(): CheckResult {
+  const first = Number(readProc('/proc/sys/net/ipv4/ip_unprivileged_port_start') ?? 1024)
+  const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(readProc('/proc/self/status') ?? '')?.[1] ?? '0'
+  const capable = (BigInt(`0x${effective}`) >> capNetBindService) % 2n === 1n
+  if (capable || first <= 1) return { name: 'ports below 1024', verdict: 'ok', found: 'can be bound' }
+  return {
+    name: 'ports below 1024',
+    verdict: 'warn',
+    found: `only ports from ${first} up can be bound`,
+    remedy: 'add CAP_NET_BIND_SERVICE, or sysctl -w net.ipv4.ip_unprivileged_port_start=0',
+  }
+}
+
+function checkBacklog(): CheckResult {
+  const size = Number(readProc('/proc/sys/net/core/somaxconn') ?? 4096)
+  const found = `${size} connections may wait to be accepted`
+  return size >= 1024
+    ? { name: 'accept backlog', verdict: 'ok', found }
+    : { name: 'accept backlog', verdict: 'warn', found, remedy: 'sysctl -w net.core.somaxconn=4096' }
+}
+
+function checkAcceptPause(): CheckResult {
+  const holds = net.BoundSocket !== undefined && canDuplicate()
+  return holds
+    ? { name: 'out of descriptors', verdict: 'ok', found: 'new connections wait in the kernel' }
+    : {
+        name: 'out of descriptors',
+        verdict: 'warn',
+        found: 'new connections are reset: this Node.js has no node:ffi',
+        remedy: 'run kube-relay on Node.js 26 or newer',
+      }
+}
+
+async function checkPortFree(at: Address): Promise<CheckResult> {
+  const name = `address ${formatAddress(at.ip, at.port)}`
+  const server = net.createServer()
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen({ host: at.ip, port: at.port }, resolve)
+    })
+    return { name, verdict: 'ok', found: 'free' }
+  } catch (error) {
+    const remedy = `find who holds it (ss -lntp 'sport = :${at.port}'; kube-proxy uses the same), or choose another`
+    return { name, verdict: 'warn', found: reasonOf(error), remedy }
+  } finally {
+    server.close()
+  }
+}
+
+const needed = [
+  { group: '', resource: 'services' },
+  { group: 'discovery.k8s.io', resource: 'endpointslices' },
+  { group: '', resource: 'nodes' },
+] as const
+
+async function checkApi({ access, nodeName }: CheckOptions): Promise<readonly CheckResult[]> {
+  if (access === null) return []
+  if ('problem' in access) return [{ name: 'API server', verdict: 'fail', found: access.problem }]
+  const client = new KubeClient(access, { version })
+  try {
+    const info = asFields(await client.get('/version'))
+    const found = `${access.server.href} is Kubernetes ${String(info['gitVersion'])}`
+    const rules = needed.flatMap(rule => ['list', 'watch'].map(verb => checkRule(client, { ...rule, verb })))
+    return [
+      { name: 'API server', verdict: 'ok', found },
+      ...(await Promise.all(rules)),
+      await checkNodeObject(client, nodeName),
+    ]
+  } catch (error) {
+    return [{ name: 'API server', verdict: 'fail', found: reasonOf(error) }]
+  } finally {
+    await client.close()
+  }
+}
+
+async function checkRule(
+  client: KubeClient,
+  { group, resource, verb }: { readonly group: string; readonly resource: string; readonly verb: string },
+): Promise<CheckResult> {
+  const name = `may ${verb} ${resource}`
+  const review = {
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SelfSubjectAccessReview',
+    spec: { resourceAttributes: { group, resource, verb } },
+  }
+  try {
+    const answer = asFields(
+      await client.request('POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', {
+        body: review,
+      }),
+    )
+    if (asFields(answer['status'])['allowed'] === true) return { name, verdict: 'ok', found: 'yes' }
+    return {
+      name,
+      verdict: 'fail',
+      found: 'no',
+      remedy: 'apply deploy/rbac.yaml and bind it to this identity',
+    }
+  } catch (error) {
+    return { name, verdict: 'warn', found: `can't tell: ${reasonOf(error)}` }
+  }
+}
+
+async function checkNodeObject(client: KubeClient, nodeName: string): Promise<CheckResult> {
+  try {
+    await client
+      .get('/api/v1/nodes', { query: { fieldSelector: `metadata.name=${nodeName}` } })
+      .then(list => {
+        const items = asFields(list)['items']
+        if (!Array.isArray(items) || items.length === 0)
+          throw new Error(`the cluster has no node ${nodeName}`)
+      })
+    return { name: 'node object', verdict: 'ok', found: nodeName }
+  } catch (error) {
+    const remedy = 'give the name the cluster knows with --hostname-override; without it there is no topology'
+    return { name: 'node object', verdict: 'warn', found: reasonOf(error), remedy }
+  }
+}
+
+function readProc(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,117 @@
+// What an agent serves now: the document behind `kube-relay status -o json`, and the table that a person reads.
+// The document is a contract: fields may be added, none may change its meaning.
+
+import type { Protocol } from '../model/address.ts'
+import type { FrontendKind } from '../model/proxy-table.ts'
+import type { ServiceType } from '../model/service.ts'
+
+export interface StatusDocument {
+  readonly node: string
+  readonly generation: number
+  readonly source: 'apiserver' | 'snapshot' | 'manifests'
+  /** The table is whole: everything that exists has been listed, and the data plane has applied it. */
+  readonly synced: boolean
+  /** How each list-watch is doing, by resource: "watching", "listing", or why it is backing off. */
+  readonly watches: Readonly<Record<string, string>>
+  readonly services: readonly ServiceStatus[]
+  readonly workers: readonly WorkerStatus[]
+}
+
+export interface ServiceStatus {
+  readonly namespace: string
+  readonly name: string
+  readonly portName: string
+  readonly protocol: Protocol
+  readonly type: ServiceType
+  readonly sessionAffinity: 'None' | 'ClientIP'
+  /** Eligible endpoints, both families; null where nothing of the service uses the list. */
+  readonly endpoints: { readonly cluster: readonly string[] | null; readonly local: readonly string[] | null }
+  readonly frontends: readonly FrontendStatus[]
+  readonly connections: ConnectionCounts
+}
+
+export interface FrontendStatus {
+  readonly kind: FrontendKind
+  readonly address: string
+  readonly state: 'listening' | 'refusing' | 'binding' | 'bind-failed' | 'conflict'
+  readonly reason?: string
+}
+
+export interface ConnectionCounts {
+  readonly active: number
+  readonly total: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly dialRetries: number
+  readonly dialFailures: number
+  readonly failures: Readonly<Record<string, number>>
+}
+
+export interface WorkerStatus {
+  readonly pid: number
+  readonly engine: string
+  readonly generation: number
+  readonly activeConnections: number
+  readonly udpFlows: number
+  readonly descriptors: { readonly used: number; readonly limit: number; readonly accepting: boolean }
+}
+
+const columns = [
+  'NAMESPACE',
+  'SERVICE',
+  'PORT',
+  'KIND',
+  'ADDRESS',
+  'STATE',
+  'ENDPOINTS',
+  'ACTIVE',
+  'TOTAL',
+  'RETRIES',
+  'FAILED',
+]
+
+/** The document as a table: a headline, then a line per frontend; repeated cells are left blank. */
+export function renderStatus(status: StatusDocument): string {
+  const { node, generation, source, synced, services } = status
+  const headline = `node ${node}   generation ${generation}   source ${source}   ${synced ? 'synced' : 'NOT SYNCED'}`
+  const troubles = Object.entries(status.watches)
+    .filter(([, state]) => state !== 'watching')
+    .map(([resource, state]) => `${resource}: ${state}`)
+  const rows = services.flatMap(serviceRows)
+  const table = rows.length === 0 ? ['no services'] : align([columns, ...rows])
+  return [headline, ...troubles, '', ...table, ''].join('\n')
+}
+
+function serviceRows(service: ServiceStatus): readonly string[][] {
+  const { connections } = service
+  const endpoints = new Set([...(service.endpoints.cluster ?? []), ...(service.endpoints.local ?? [])])
+  const port = service.portName === '' ? service.protocol : `${service.portName}/${service.protocol}`
+  const counts = [
+    endpoints.size,
+    connections.active,
+    connections.total,
+    connections.dialRetries,
+    connections.dialFailures,
+  ].map(String)
+  return service.frontends.map(({ kind, address, state, reason }, index) => {
+    const first = index === 0
+    const shown = reason === undefined ? state : `${state} (${reason})`
+    return [
+      ...(first ? [service.namespace, service.name, port] : ['', '', '']),
+      kind,
+      address,
+      shown,
+      ...(first ? counts : []),
+    ]
+  })
+}
+
+function align(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = columns.map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0)))
+  return rows.map(row =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
+}

@@ -1,0 +1,95 @@
+// The composition root of an agent without a cluster: an embedded control plane fed from manifests, and the very same
+// agent on top of it, which sees no difference to an API server elsewhere.
+
+import { setTimeout as delay } from 'node:timers/promises'
+import { startAgent, type Agent, type AgentOptions } from './agent.ts'
+import { anonymousAccess } from './kube/cluster-access.ts'
+import { formatAddress, type Address } from './model/address.ts'
+import { readEndpointSlice } from './model/endpoint-slice.ts'
+import type { StatusDocument } from './ops/status.ts'
+import { startControlPlane, type ControlPlane } from './standalone/control-plane.ts'
+import { endpointSlices } from './standalone/resources.ts'
+import { startSamplePods, type SamplePods } from './standalone/sample-pods.ts'
+import { watchManifests } from './standalone/watch-manifests.ts'
+
+export interface StandaloneOptions extends Omit<AgentOptions, 'access' | 'source'> {
+  /** A folder of YAML manifests, or one file. */
+  readonly manifests: string
+  readonly serviceCidrs: readonly string[]
+  /** Where the embedded API server listens; port 0 for any free one. */
+  readonly api: Address
+  /** The command that runs one sample pod, as SamplePodsOptions has it; null: no pods are run here. */
+  readonly samplePodCommand: readonly string[] | null
+}
+
+export interface StandaloneAgent {
+  readonly controlPlane: ControlPlane
+  readonly agent: Agent
+  readonly samplePods: SamplePods | null
+  /**
+   * Resolves with the status once all sample pods answer and the agent serves every ready endpoint that the control
+   * plane knows; after `limitMs` with whatever is served then.
+   */
+  settled(limitMs: number): Promise<StatusDocument>
+  /** Stops everything in the order that leaves nothing behind. May be called twice. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts the control plane, applies the manifests and starts the agent. What is wrong with a manifest is logged, and
+ * the rest is served. Throws ADDRESS when the API server can't listen, INVALID_CONFIG for unusable CIDRs.
+ */
+export async function startStandalone(options: StandaloneOptions): Promise<StandaloneAgent> {
+  const { api, log, manifests, nodeName, serviceCidrs, samplePodCommand } = options
+  const stack = new AsyncDisposableStack()
+  try {
+    const controlPlane = await startControlPlane({
+      host: api.ip,
+      port: api.port,
+      serviceCidrs,
+      nodeName,
+      log,
+    })
+    stack.defer(() => controlPlane.close())
+    log.info({ address: formatAddress(api.ip, controlPlane.port) }, 'embedded API server listens')
+    const watch = await watchManifests(controlPlane, manifests, { log })
+    stack.defer(() => watch.close())
+    const samplePods =
+      samplePodCommand === null
+        ? null
+        : startSamplePods({ controlPlane, command: samplePodCommand, nodeName, log })
+    if (samplePods !== null) stack.defer(() => samplePods.close())
+    const access = anonymousAccess(new URL(controlPlane.url), `the manifests in ${manifests}`)
+    const agent = startAgent({ ...options, access, source: 'manifests' })
+    stack.defer(() => agent.close())
+    const settled = async (): Promise<StatusDocument> => {
+      await samplePods?.allReady()
+      await controlPlane.settled()
+      return await agent.until(status => serves(status, readyEndpoints(controlPlane)))
+    }
+    return {
+      controlPlane,
+      agent,
+      samplePods,
+      settled: limitMs =>
+        Promise.race([settled(), delay(limitMs, undefined, { ref: false }).then(() => agent.status())]),
+      close: () => stack.disposeAsync(),
+    }
+  } catch (error) {
+    await stack.disposeAsync()
+    throw error
+  }
+}
+
+function readyEndpoints({ store }: ControlPlane): readonly string[] {
+  return store.list(endpointSlices).items.flatMap(object => {
+    const { slice } = readEndpointSlice(object)
+    const ready = slice?.endpoints.filter(endpoint => endpoint.ready) ?? []
+    return ready.flatMap(({ ip }) => slice?.ports.map(({ port }) => formatAddress(ip, port)) ?? [])
+  })
+}
+
+function serves({ services }: StatusDocument, endpoints: readonly string[]): boolean {
+  const served = new Set(services.flatMap(service => service.endpoints.cluster ?? []))
+  return endpoints.every(endpoint => served.has(endpoint))
+}

@@ -1,0 +1,126 @@
+// The embedded control plane as a whole: store, registry, endpoint slices and HTTP API, made to fit each other. This
+// is what `kube-relay dev`, `run --manifests` and the tests start.
+
+import type { IpFamily } from '../model/address.ts'
+import { RelayError } from '../model/error.ts'
+import type { KubeObject } from '../model/objects.ts'
+import type { Clock } from '../ops/clock.ts'
+import type { Log } from '../ops/log.ts'
+import { AddressAllocator } from './address-allocator.ts'
+import { startApiServer, type ApiServer } from './api-server.ts'
+import { startEndpointSliceController } from './endpoint-slice-controller.ts'
+import { PortAllocator, type PortRange } from './port-allocator.ts'
+import { Registry, type Applied, type Deletion } from './registry.ts'
+import { namespaces, nodes, resourceOfKind, resourceTypes, type ResourceType } from './resources.ts'
+import { ServiceAllocation } from './service-allocation.ts'
+import { badRequest } from './status.ts'
+import { Store } from './store.ts'
+import { strategiesFor } from './strategies.ts'
+import type { WatchLimits } from './watch-stream.ts'
+
+export interface ControlPlaneOptions extends Partial<WatchLimits> {
+  readonly host: string
+  /** 0 for a free one. */
+  readonly port: number
+  /** One or two CIDRs, of different families; the first one's family is the default. */
+  readonly serviceCidrs: readonly string[]
+  readonly nodePortRange?: PortRange
+  /** Creates a ready Node of this name, with `nodeAddresses` as its internal IPs. */
+  readonly nodeName?: string
+  readonly nodeAddresses?: readonly string[]
+  /** Events kept for each resource. */
+  readonly historyLimit?: number
+  readonly log: Log
+  readonly clock?: Clock
+}
+
+export interface ControlPlane {
+  /** "http://127.0.0.1:PORT", without a slash at the end. */
+  readonly url: string
+  readonly port: number
+  /** Direct access: no checks, no defaults. `store.compact()` forces 410s. */
+  readonly store: Store
+  /** Checked writes, as over HTTP. */
+  readonly registry: Registry
+  /** Creates an object, or makes it be as given, status included. */
+  readonly apply: (object: unknown) => Applied
+  /** Deletes an object by its apiVersion, kind, namespace (default "default") and name. Throws 404. */
+  readonly delete: (object: KubeObject) => Deletion
+  /** Resolves once the endpoint slices reflect all that was written before. */
+  readonly settled: () => Promise<void>
+  /** Ends all watches: as a restart of the server, a broken network, or (with "expired") a compaction would. */
+  readonly dropWatches: (how: Parameters<ApiServer['dropWatches']>[0]) => void
+  /** Stops everything. May be called twice. */
+  readonly close: () => Promise<void>
+}
+
+/** Starts a control plane. Throws INVALID_CONFIG for unusable CIDRs and ADDRESS when it can't listen. */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { log, nodeName, nodeAddresses = ['127.0.0.1'], nodePortRange, historyLimit } = options
+  const store = new Store({
+    // Nothing outlives this process, so a later life must not reuse an earlier one's versions.
+    firstResourceVersion: Date.now(),
+    ...(historyLimit === undefined ? {} : { historyLimit }),
+  })
+  const allocation = new ServiceAllocation(
+    addressAllocators(options.serviceCidrs),
+    new PortAllocator(nodePortRange),
+  )
+  const registry = new Registry({ store, strategyOf: strategiesFor(allocation) })
+  for (const name of ['default', 'kube-system']) registry.create(namespaces, { metadata: { name } })
+  if (nodeName !== undefined) registry.create(nodes, nodeObject(nodeName, nodeAddresses))
+  const server = await startApiServer({ ...options, registry })
+  const controller = startEndpointSliceController({ registry, log })
+  return {
+    url: server.url,
+    port: server.port,
+    store,
+    registry,
+    apply: object => registry.apply(object),
+    delete(object) {
+      const type = typeOf(object)
+      const { namespace = type.namespaced ? 'default' : '', name = '' } = object.metadata
+      return registry.delete(type, { namespace, name })
+    },
+    settled: () => controller.settled(),
+    dropWatches: how => server.dropWatches(how),
+    async close() {
+      controller.close()
+      await server.close()
+    },
+  }
+}
+
+function addressAllocators(cidrs: readonly string[]): readonly AddressAllocator[] {
+  const allocators = cidrs.map(cidr => new AddressAllocator(cidr))
+  const families = new Set<IpFamily>(allocators.map(allocator => allocator.family))
+  if (allocators.length === 0 || families.size !== allocators.length) {
+    throw new RelayError(
+      'INVALID_CONFIG',
+      `service CIDRs "${cidrs.join(',')}": give one, or one of each IP family`,
+    )
+  }
+  return allocators
+}
+
+function typeOf(object: KubeObject): ResourceType {
+  const type = resourceOfKind(object.apiVersion ?? '', object.kind ?? '')
+  if (type) return type
+  const known = resourceTypes.map(candidate => candidate.kind).join(', ')
+  throw badRequest(
+    `no resource for apiVersion "${object.apiVersion}" and kind "${object.kind}"; there are ${known}`,
+  )
+}
+
+function nodeObject(name: string, addresses: readonly string[]): object {
+  return {
+    metadata: { name, labels: { 'kubernetes.io/hostname': name } },
+    status: {
+      addresses: [
+        ...addresses.map(address => ({ type: 'InternalIP', address })),
+        { type: 'Hostname', address: name },
+      ],
+      conditions: [{ type: 'Ready', status: 'True', reason: 'KubeRelayStandalone' }],
+    },
+  }
+}

@@ -2,7 +2,7 @@
 
 import type { Log } from '../ops/log.ts'
 import type { KubeClient } from './client.ts'
-import type { Clock } from './clock.ts'
+import type { Clock } from '../ops/clock.ts'
 import type { ListWatchHandler } from './list-watch-state.ts'
 import type { WatchedResource } from './resource.ts'
 

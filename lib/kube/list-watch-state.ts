@@ -3,7 +3,7 @@
 import type { RelayError } from '../model/error.ts'
 import type { KubeObject, ObjectName } from '../model/objects.ts'
 
-/** Times are milliseconds since the epoch. */
+/** Times are on the list-watch's clock. */
 export type ListWatchState =
   | { readonly kind: 'idle' }
   /** `streaming`: the list comes as a watch's initial events. */

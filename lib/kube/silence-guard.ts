@@ -1,7 +1,7 @@
 // Notices that a stream has gone silent. A connection can be dead without anyone being told: a NAT entry expired,
 // a proxy lost its other side, a server's machine was unplugged. A watch that waits on it sees nothing change, for ever.
 
-import type { Clock } from './clock.ts'
+import type { Clock, Timer } from '../ops/clock.ts'
 
 export interface SilenceGuardOptions {
   readonly clock: Clock
@@ -16,25 +16,25 @@ export interface SilenceGuardOptions {
 export class SilenceGuard {
   readonly #options: SilenceGuardOptions
   readonly #startedAt: number
-  #cancel: () => void
+  #timer: Timer
 
   constructor(options: SilenceGuardOptions) {
     this.#options = options
     this.#startedAt = options.clock.now()
-    this.#cancel = this.#arm()
+    this.#timer = this.#arm()
   }
 
   /** Something has arrived and was dealt with: counts anew. A timer per chunk is little next to the chunk. */
   heard(): void {
-    this.#cancel()
-    this.#cancel = this.#arm()
+    this.#timer.cancel()
+    this.#timer = this.#arm()
   }
 
   stop(): void {
-    this.#cancel()
+    this.#timer.cancel()
   }
 
-  #arm(): () => void {
+  #arm(): Timer {
     const { clock, silenceMs, totalMs, onSilence } = this.#options
     const now = clock.now()
     const delayMs = Math.min(silenceMs(), this.#startedAt + totalMs() - now)

@@ -4,7 +4,7 @@
 import { RelayError } from '../model/error.ts'
 import { apiErrorOf } from './api-error.ts'
 import type { KubeClient, Query } from './client.ts'
-import type { Clock } from './clock.ts'
+import type { Clock } from '../ops/clock.ts'
 import { LineFramer } from './framing.ts'
 import { SilenceGuard } from './silence-guard.ts'
 import { readWatchEvent, type WatchEvent } from './watch-event.ts'

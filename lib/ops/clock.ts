@@ -21,3 +21,17 @@ export const systemClock: Clock = {
     return { cancel: () => clearTimeout(timer) }
   },
 }
+
+/** Waits for `delayMs` or for the signal, whichever comes first; never rejects and leaves no timer behind. */
+export function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise(resolve => {
+    const finish = (): void => {
+      timer.cancel()
+      signal.removeEventListener('abort', finish)
+      resolve()
+    }
+    const timer = clock.after(delayMs, finish)
+    signal.addEventListener('abort', finish)
+  })
+}

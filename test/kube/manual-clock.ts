@@ -1,6 +1,6 @@
 // A clock that stands still until the test moves it. `armed` tells when the code under test has begun to wait.
 
-import type { Clock } from '../../lib/kube/clock.ts'
+import type { Clock, Timer as ClockTimer } from '../../lib/ops/clock.ts'
 
 interface Timer {
   readonly dueAt: number
@@ -23,7 +23,7 @@ export class ManualClock implements Clock {
     return this.#timers.size
   }
 
-  after(delayMs: number, callback: () => void): () => void {
+  after(delayMs: number, callback: () => void): ClockTimer {
     const timer = { dueAt: this.#now + delayMs, delayMs, callback }
     this.#timers.add(timer)
     this.#waiting = this.#waiting.filter(({ wanted, found }) => {
@@ -31,7 +31,7 @@ export class ManualClock implements Clock {
       found(delayMs)
       return false
     })
-    return () => this.#timers.delete(timer)
+    return { cancel: () => void this.#timers.delete(timer) }
   }
 
   /** Resolves with the delay of a running timer that fits, once there is one. */

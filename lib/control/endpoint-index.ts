@@ -1,31 +1,43 @@
-// Which Services use an endpoint address. It answers one question: when a frontend of ours appears or goes, whose
-// endpoints does it turn into a loop, or free from being one?
+// Where the endpoints of EndpointSlices are. It answers one question: when a frontend of ours appears or goes, whose
+// endpoints may it turn into a loop, or free from being one? By address and by port alone, each to be checked again.
+
+import type { Protocol } from '../model/address.ts'
+import type { EndpointSlice } from '../model/endpoint-slice.ts'
 
 export class EndpointIndex {
-  readonly #users = new Map<string, Set<string>>()
-  readonly #used = new Map<string, ReadonlySet<string>>()
+  readonly #slicesAt = new Map<string, Set<string>>()
 
-  /** Services with an endpoint at this "PROTO/ip:port". */
-  users(key: string): Iterable<string> {
-    return this.#users.get(key) ?? []
+  /** Keys of the slices with an endpoint at this IP, whatever the port. */
+  atIp(ip: string): Iterable<string> {
+    return this.#slicesAt.get(ip) ?? []
   }
 
-  /** Replaces the endpoints of a Service. */
-  update(service: string, keys: ReadonlySet<string>): void {
-    const before = this.#used.get(service) ?? new Set<string>()
-    for (const key of before) if (!keys.has(key)) this.#remove(key, service)
-    for (const key of keys) {
-      const users = this.#users.get(key)
-      if (users === undefined) this.#users.set(key, new Set([service]))
-      else users.add(service)
+  /** Keys of the slices with endpoints on this port, whatever the IP. */
+  atPort(protocol: Protocol, port: number): Iterable<string> {
+    return this.#slicesAt.get(`${protocol}/${port}`) ?? []
+  }
+
+  add(key: string, slice: EndpointSlice): void {
+    for (const place of placesOf(slice)) {
+      const slices = this.#slicesAt.get(place)
+      if (slices === undefined) this.#slicesAt.set(place, new Set([key]))
+      else slices.add(key)
     }
-    if (keys.size === 0) this.#used.delete(service)
-    else this.#used.set(service, keys)
   }
 
-  #remove(key: string, service: string): void {
-    const users = this.#users.get(key)
-    users?.delete(service)
-    if (users?.size === 0) this.#users.delete(key)
+  /** The slice must be the one that was added with the key. */
+  remove(key: string, slice: EndpointSlice): void {
+    for (const place of placesOf(slice)) {
+      const slices = this.#slicesAt.get(place)
+      slices?.delete(key)
+      if (slices?.size === 0) this.#slicesAt.delete(place)
+    }
   }
+}
+
+function placesOf({ endpoints, ports }: EndpointSlice): Iterable<string> {
+  return new Set([
+    ...endpoints.map(({ ip }) => ip),
+    ...ports.map(({ protocol, port }) => `${protocol}/${port}`),
+  ])
 }

@@ -1,31 +1,34 @@
 // All EndpointSlices by the Service they belong to, and the endpoints of one service port out of them.
 
-import type { IpFamily, Protocol } from '../model/address.ts'
-import { formatAddress } from '../model/address.ts'
+import { formatAddress, type IpFamily, type Protocol } from '../model/address.ts'
 import { readEndpointSlice, type EndpointSlice } from '../model/endpoint-slice.ts'
-import { objectKey, type KubeObject, type ObjectName } from '../model/objects.ts'
+import { nameKey, objectKey, type KubeObject, type ObjectName } from '../model/objects.ts'
 import type { Endpoint } from '../policy/eligible-endpoints.ts'
+import { EndpointIndex } from './endpoint-index.ts'
+import { isWildcard, type FrontendAddress } from './frontend-claims.ts'
 
 export class EndpointSlices {
+  readonly #slices = new Map<string, EndpointSlice>()
   readonly #byService = new Map<string, Map<string, EndpointSlice>>()
-  /** Which Service a slice belongs to, for deletes and for a slice whose label was changed. */
-  readonly #serviceOf = new Map<string, string>()
+  readonly #index = new EndpointIndex()
 
   /** Takes in a slice. Returns the Services ("namespace/name") that it changes, and what was wrong with it. */
   set(object: KubeObject): { services: readonly string[]; problems: readonly string[] } {
     const key = objectKey(object)
-    const slice = readEndpointSlice(object)
+    const problems: string[] = []
+    const slice = readEndpointSlice(object, problems)
     const before = this.#remove(key)
-    if (slice === null) return { services: before, problems: [] }
-    const service = `${slice.namespace}/${slice.serviceName}`
+    if (slice === null) return { services: before, problems }
+    const service = serviceOf(slice)
     const slices = this.#byService.get(service) ?? new Map<string, EndpointSlice>()
     this.#byService.set(service, slices.set(key, slice))
-    this.#serviceOf.set(key, service)
-    return { services: [...new Set([...before, service])], problems: slice.problems }
+    this.#slices.set(key, slice)
+    this.#index.add(key, slice)
+    return { services: [...new Set([...before, service])], problems }
   }
 
-  delete({ namespace, name }: ObjectName): readonly string[] {
-    return this.#remove(`${namespace}/${name}`)
+  delete(name: ObjectName): readonly string[] {
+    return this.#remove(nameKey(name))
   }
 
   /**
@@ -47,18 +50,37 @@ export class EndpointSlices {
     return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint)
   }
 
+  /** Services that may have an endpoint where this frontend is reached; some may not, on a closer look. */
+  servicesNear(frontend: FrontendAddress): ReadonlySet<string> {
+    const keys = isWildcard(frontend.ip)
+      ? this.#index.atPort(frontend.protocol, frontend.port)
+      : this.#index.atIp(frontend.ip)
+    const services = new Set<string>()
+    for (const key of keys) {
+      const slice = this.#slices.get(key)
+      if (slice !== undefined) services.add(serviceOf(slice))
+    }
+    return services
+  }
+
   #sorted(service: string): readonly EndpointSlice[] {
     const slices = [...(this.#byService.get(service)?.values() ?? [])]
     return slices.sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   #remove(key: string): readonly string[] {
-    const service = this.#serviceOf.get(key)
-    if (service === undefined) return []
-    this.#serviceOf.delete(key)
+    const slice = this.#slices.get(key)
+    if (slice === undefined) return []
+    const service = serviceOf(slice)
     const slices = this.#byService.get(service)
+    this.#slices.delete(key)
+    this.#index.remove(key, slice)
     slices?.delete(key)
     if (slices?.size === 0) this.#byService.delete(service)
     return [service]
   }
+}
+
+function serviceOf({ namespace, serviceName }: EndpointSlice): string {
+  return nameKey({ namespace, name: serviceName })
 }

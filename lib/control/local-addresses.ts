@@ -17,12 +17,16 @@ export function localAddresses(): readonly string[] {
 }
 
 /** Calls `onChange` with the addresses whenever they have changed. Returns the function that ends it. */
-export function watchLocalAddresses(clock: Clock, onChange: (ips: readonly string[]) => void): () => void {
-  let last = localAddresses().join()
+export function watchLocalAddresses(
+  clock: Clock,
+  onChange: (ips: readonly string[]) => void,
+  read: () => readonly string[] = localAddresses,
+): () => void {
+  let last = read().join()
   let timer: Timer
   const poll = (): void => {
-    const ips = localAddresses()
-    if (ips.join() !== last) {
+    const ips = readOrNull(read)
+    if (ips !== null && ips.join() !== last) {
       last = ips.join()
       onChange(ips)
     }
@@ -30,4 +34,13 @@ export function watchLocalAddresses(clock: Clock, onChange: (ips: readonly strin
   }
   timer = clock.after(pollMs, poll)
   return () => timer.cancel()
+}
+
+/** Asking the kernel takes a descriptor (getifaddrs opens a netlink socket), and there may be none left. */
+function readOrNull(read: () => readonly string[]): readonly string[] | null {
+  try {
+    return read()
+  } catch {
+    return null
+  }
 }

@@ -15,12 +15,12 @@ export interface Cidr {
 
 /** Parses a CIDR such as "10.0.0.0/8"; throws INVALID_CONFIG naming the flag or field it came from. */
 export function parseCidr(text: string, source: string): Cidr {
-  const [address, bits] = text.trim().split('/')
+  const [address, bits = '', ...rest] = text.trim().split('/')
   const ip = canonicalIp(address)
   const parsed = ip === null ? null : ipaddr.parse(ip)
   const length = Number(bits)
   const longest = parsed?.kind() === 'ipv4' ? 32 : 128
-  if (parsed === null || ip === null || !/^\d+$/.test(bits ?? '') || length > longest) {
+  if (parsed === null || ip === null || !/^(0|[1-9]\d*)$/.test(bits) || length > longest || rest.length > 0) {
     throw new RelayError(
       'INVALID_CONFIG',
       `${source}: ${JSON.stringify(text)} is not a CIDR such as 10.0.0.0/8`,
@@ -30,7 +30,7 @@ export function parseCidr(text: string, source: string): Cidr {
   return {
     family,
     isEverything: length === 0,
-    contains: other => familyOf(other) === family && ipaddr.parse(other).match([parsed, length] as never),
+    contains: other => familyOf(other) === family && ipaddr.parse(other).match(parsed, length),
   }
 }
 

@@ -5,7 +5,7 @@ import { formatAddress, familyOf, type IpFamily, type Protocol } from '../model/
 import { servicePortKey, type Frontend, type ServicePort } from '../model/proxy-table.ts'
 import type { Service, ServicePortSpec } from '../model/service.ts'
 import { eligibleEndpoints, type Endpoint } from '../policy/eligible-endpoints.ts'
-import { frontendKey, type FrontendKey } from './frontend-claims.ts'
+import { frontendKey, type FrontendAddress, type FrontendKey } from './frontend-claims.ts'
 
 export interface BuildContext {
   readonly nodeName: string
@@ -15,7 +15,7 @@ export interface BuildContext {
   /** Why an endpoint must not be dialed, or null. */
   readonly refusal: (endpoint: Endpoint, protocol: Protocol) => string | null
   /** The Service that owns a frontend. */
-  readonly owner: (key: FrontendKey) => string | undefined
+  readonly owner: (frontend: FrontendAddress) => string | undefined
 }
 
 const families: readonly IpFamily[] = ['IPv4', 'IPv6']
@@ -30,17 +30,18 @@ interface PortInFamily {
 export function claimedFrontends(
   service: Service,
   context: Pick<BuildContext, 'nodePortIps'>,
-): Set<FrontendKey> {
-  const keys = new Set<FrontendKey>()
+): ReadonlyMap<FrontendKey, FrontendAddress> {
+  const claimed = new Map<FrontendKey, FrontendAddress>()
   for (const each of portsByFamily(service)) {
-    for (const frontend of frontendsOf(service, each, context.nodePortIps)) {
-      keys.add(frontendKey(each.port.protocol, frontend.ip, frontend.port))
+    for (const { ip, port } of frontendsOf(service, each, context.nodePortIps)) {
+      const address = { protocol: each.port.protocol, ip, port }
+      claimed.set(frontendKey(address), address)
     }
   }
-  return keys
+  return claimed
 }
 
-/** The table entries of a Service, and a sentence for each endpoint or port that is refused. */
+/** The table entries of a Service, and a sentence for each endpoint, frontend or port that is refused. */
 export function buildServicePorts(
   service: Service,
   context: BuildContext,
@@ -48,7 +49,8 @@ export function buildServicePorts(
   const problems = service.ports
     .filter(({ protocol }) => protocol === 'SCTP')
     .map(port => `port ${port.port} is SCTP, which kube-relay can't proxy`)
-  const ports = portsByFamily(service).map(each => buildServicePort(service, each, context, problems))
+  const taken = new Map<FrontendKey, string>()
+  const ports = portsByFamily(service).map(each => buildServicePort(service, each, context, taken, problems))
   return { ports, problems }
 }
 
@@ -66,10 +68,12 @@ function buildServicePort(
   service: Service,
   each: PortInFamily,
   context: BuildContext,
+  taken: Map<FrontendKey, string>,
   problems: string[],
 ): ServicePort {
   const { port, family } = each
   const { namespace, name } = service
+  const { nodeName, zone } = context
   const dialable = context.endpoints(family, port.name, port.protocol).filter(endpoint => {
     const refusal = context.refusal(endpoint, port.protocol)
     if (refusal !== null) {
@@ -77,7 +81,7 @@ function buildServicePort(
     }
     return refusal === null
   })
-  const eligible = eligibleEndpoints(dialable, { ...context, ...usedLists(service, each) })
+  const eligible = eligibleEndpoints(dialable, { nodeName, zone, ...usedLists(service, each) })
   return {
     key: servicePortKey(namespace, name, port.name, port.protocol, family),
     namespace,
@@ -91,12 +95,31 @@ function buildServicePort(
     local: addressesOf(eligible.local),
     serving: addressesOf(dialable.filter(endpoint => endpoint.serving)) ?? [],
     frontends: frontendsOf(service, each, context.nodePortIps).map(frontend => {
-      const owner = context.owner(frontendKey(port.protocol, frontend.ip, frontend.port))
-      return owner === undefined || owner === `${namespace}/${name}`
-        ? frontend
-        : { ...frontend, conflict: owner }
+      const conflict = conflictOf(frontend, service, port, context, taken)
+      if (conflict === null) return frontend
+      const address = formatAddress(frontend.ip, frontend.port)
+      problems.push(`${frontend.kind} ${address} (${port.protocol}) belongs to ${conflict}: not served`)
+      return { ...frontend, conflict }
     }),
   }
+}
+
+/** Who else has the frontend: an older Service, or an earlier port of the same one. */
+function conflictOf(
+  { ip, port: number }: Frontend,
+  { namespace, name }: Service,
+  port: PortInFamily['port'],
+  context: BuildContext,
+  taken: Map<FrontendKey, string>,
+): string | null {
+  const address = { protocol: port.protocol, ip, port: number }
+  const owner = context.owner(address)
+  if (owner !== undefined && owner !== `${namespace}/${name}`) return owner
+  const key = frontendKey(address)
+  const earlier = taken.get(key)
+  if (earlier !== undefined) return earlier
+  taken.set(key, `${namespace}/${name}:${port.name}`)
+  return null
 }
 
 function addressesOf(endpoints: readonly Endpoint[] | null): readonly string[] | null {
@@ -124,11 +147,11 @@ function frontendsOf(
   const external = service.externalPolicyLocal ? 'local' : 'cluster'
   const clusterIp = service.clusterIps[family]
   const ofFamily = (ips: readonly string[]): readonly string[] => ips.filter(ip => familyOf(ip) === family)
-  const frontends: Frontend[] = []
+  const frontends = new Map<string, Frontend>()
   const add = (kind: Frontend['kind'], ip: string, number: number, list: Frontend['list']): void => {
+    const address = formatAddress(ip, number)
     // An address may be named twice, as an external IP and by the load balancer: it is opened once.
-    if (frontends.some(other => other.ip === ip && other.port === number)) return
-    frontends.push({ kind, ip, port: number, list })
+    if (!frontends.has(address)) frontends.set(address, { kind, ip, port: number, list })
   }
   if (clusterIp !== undefined) add('ClusterIP', clusterIp, port.port, internal)
   if (port.nodePort !== 0) {
@@ -136,5 +159,5 @@ function frontendsOf(
   }
   for (const ip of ofFamily(service.externalIps)) add('ExternalIP', ip, port.port, external)
   for (const ip of ofFamily(service.loadBalancerIps)) add('LoadBalancerIP', ip, port.port, external)
-  return frontends
+  return [...frontends.values()]
 }

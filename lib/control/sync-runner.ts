@@ -1,8 +1,12 @@
 // When to apply changes: a lone change at once, a burst at most once per interval, and never two runs at a time.
+// A run that fails is tried again, whether or not something else changes.
 
 import { reasonOf } from '../model/error.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
+
+/** A run that fails at once must not be repeated as fast as it fails. */
+const retryMs = 1000
 
 export class SyncRunner {
   readonly #run: () => Promise<void>
@@ -26,7 +30,7 @@ export class SyncRunner {
   request(): void {
     if (this.#requested || this.#closed) return
     this.#requested = true
-    if (!this.#running) this.#schedule()
+    if (!this.#running) this.#schedule(this.#minIntervalMs)
   }
 
   /** No run starts after this. */
@@ -35,8 +39,8 @@ export class SyncRunner {
     this.#timer?.cancel()
   }
 
-  #schedule(): void {
-    const waitMs = this.#lastStart + this.#minIntervalMs - this.#clock.now()
+  #schedule(intervalMs: number): void {
+    const waitMs = this.#lastStart + intervalMs - this.#clock.now()
     // A microtask, not a call: events that arrived in one read are taken together.
     if (waitMs <= 0) queueMicrotask(() => void this.#start())
     else this.#timer = this.#clock.after(waitMs, () => void this.#start())
@@ -47,13 +51,15 @@ export class SyncRunner {
     this.#requested = false
     this.#running = true
     this.#lastStart = this.#clock.now()
+    let intervalMs = this.#minIntervalMs
     try {
       await this.#run()
     } catch (error) {
       this.#log.error({ err: error }, `sync failed, trying again: ${reasonOf(error)}`)
       this.#requested = true
+      intervalMs = Math.max(intervalMs, retryMs)
     }
     this.#running = false
-    if (this.#requested && !this.#closed) this.#schedule()
+    if (this.#requested && !this.#closed) this.#schedule(intervalMs)
   }
 }

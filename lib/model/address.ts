@@ -22,7 +22,9 @@ export function parseAddress(text: string): Address {
   const colon = text.lastIndexOf(':')
   const ip = text[0] === '[' ? text.slice(1, colon - 1) : text.slice(0, colon)
   const port = Number(text.slice(colon + 1))
-  if (colon < 1 || !isPort(port)) throw new TypeError(`not an address: ${text}`)
+  if (canonicalIp(ip) !== ip || !isPort(port) || formatAddress(ip, port) !== text) {
+    throw new TypeError(`not an address: ${text}`)
+  }
   return { ip, port }
 }
 
@@ -33,15 +35,28 @@ export function parseAddress(text: string): Address {
  * has no meaning on another node.
  */
 export function canonicalIp(text: unknown): string | null {
-  if (typeof text !== 'string') return null
-  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return hasLeadingZero(text) ? null : text
-  if (!text.includes(':') || text.includes('%') || !ipaddr.IPv6.isValid(text)) return null
+  if (typeof text !== 'string' || text.length > longestIp) return null
+  if (ipv4.test(text)) return text
+  if (!text.includes(':') || text.includes('%') || hasLeadingZero(text) || !ipaddr.IPv6.isValid(text))
+    return null
   const address = ipaddr.IPv6.parse(text)
   return address.isIPv4MappedAddress() ? null : address.toRFC5952String()
 }
 
-function hasLeadingZero(ipv4: string): boolean {
-  return /(^|\.)0\d/.test(ipv4)
+/** Of the longest spelling of an IPv6 address, whose last part is in dotted decimal. */
+const longestIp = 45
+
+/** Four decimal numbers without leading zeros: such a text is canonical already. */
+const ipv4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/
+
+/** In the dotted decimal end that IPv6 may have; a zero before hexadecimal digits is fine. */
+function hasLeadingZero(ipv6: string): boolean {
+  return /[.:]0\d+\.|\.0\d/.test(ipv6)
+}
+
+/** False for addresses that no one host has, and that must never become a listener: 0.0.0.0, ::, multicast. */
+export function isHostAddress(ip: string): boolean {
+  return !['unspecified', 'multicast', 'broadcast'].includes(ipaddr.parse(ip).range())
 }
 
 /** The family of a canonical IP address. */

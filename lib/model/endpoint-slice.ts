@@ -2,8 +2,9 @@
 // conditions have Kubernetes' defaults, and anything malformed is skipped and named, not fatal to the slice.
 
 import { canonicalIp, familyOf, isPort, type IpFamily } from './address.ts'
-import { asBoolean, asFields, asList, asString, asStringMap, describe } from './fields.ts'
-import type { KubeObject } from './objects.ts'
+import { asBoolean, asFields, asList, asString, describe } from './fields.ts'
+import { objectName, type KubeObject } from './objects.ts'
+import { headlessLabel, serviceProxyNameLabel } from './service.ts'
 
 export const serviceNameLabel = 'kubernetes.io/service-name'
 export const lastChangeTriggerTime = 'endpoints.kubernetes.io/last-change-trigger-time'
@@ -32,32 +33,47 @@ export interface EndpointSlice {
   readonly family: IpFamily
   readonly ports: readonly SlicePort[]
   readonly endpoints: readonly SliceEndpoint[]
-  readonly problems: readonly string[]
 }
 
-/** Reads an EndpointSlice. Null where it has nothing for a proxy: no service label, or addressType FQDN. */
-export function readEndpointSlice(object: KubeObject): EndpointSlice | null {
-  const serviceName = asStringMap(object.metadata.labels)[serviceNameLabel]
+/**
+ * Reads an EndpointSlice. Null where it has nothing for a proxy: another proxy's, a headless Service's, one of DNS
+ * names, or malformed. What is left out is added to `problems`, one sentence each.
+ */
+export function readEndpointSlice(object: KubeObject, problems: string[] = []): EndpointSlice | null {
+  const labels = asFields(asFields(object.metadata)['labels'])
   const family = object['addressType']
-  if (!serviceName || (family !== 'IPv4' && family !== 'IPv6')) return null
-  const problems: string[] = []
+  if (serviceProxyNameLabel in labels || headlessLabel in labels || family === 'FQDN') return null
+  const serviceName = asString(labels[serviceNameLabel])
+  if (serviceName === '') {
+    problems.push(`no label ${serviceNameLabel}: ignored`)
+    return null
+  }
+  if (family !== 'IPv4' && family !== 'IPv6') {
+    problems.push(`addressType ${describe(family)} is neither IPv4 nor IPv6: ignored`)
+    return null
+  }
   return {
-    namespace: asString(object.metadata.namespace),
-    name: asString(object.metadata.name),
+    ...objectName(object),
     serviceName,
     family,
-    ports: readPorts(object['ports']),
+    ports: readPorts(object['ports'], problems),
     endpoints: asList(object['endpoints']).flatMap(entry => readEndpoint(entry, family, problems)),
-    problems,
   }
 }
 
-/** A port without a name, a number or a protocol we know is ignored, as in kube-proxy; "" is a valid name. */
-function readPorts(value: unknown): readonly SlicePort[] {
+/** A port without a name or a number is ignored, as in kube-proxy; "" is a valid name. */
+function readPorts(value: unknown, problems: string[]): readonly SlicePort[] {
   return asList(value).flatMap(entry => {
-    const { name, protocol = 'TCP', port } = asFields(entry)
-    if (typeof name !== 'string' || !isPort(port)) return []
-    return protocol === 'TCP' || protocol === 'UDP' || protocol === 'SCTP' ? [{ name, protocol, port }] : []
+    const { name, port, ...rest } = asFields(entry)
+    const protocol = rest['protocol'] ?? 'TCP'
+    if ((name ?? null) === null || (port ?? 0) === 0) return []
+    if (typeof name !== 'string' || !isPort(port)) {
+      problems.push(`port ${describe(port)} with name ${describe(name)} is not a port`)
+      return []
+    }
+    if (protocol === 'TCP' || protocol === 'UDP' || protocol === 'SCTP') return [{ name, protocol, port }]
+    problems.push(`port ${port} has the unknown protocol ${describe(protocol)}`)
+    return []
   })
 }
 

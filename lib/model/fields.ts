@@ -23,15 +23,10 @@ export function asBoolean(value: unknown, fallback: boolean): boolean {
   return typeof value === 'boolean' ? value : fallback
 }
 
-/** Only the entries whose value is a string, as labels and annotations must be. */
-export function asStringMap(value: unknown): Readonly<Record<string, string>> {
-  const map: Record<string, string> = {}
-  for (const [key, entry] of Object.entries(asFields(value))) if (typeof entry === 'string') map[key] = entry
-  return map
-}
-
-/** A value from someone else for a message: as JSON, and bounded, so that a huge one can't fill the log. */
+/** A value from someone else for a message: one bounded line, so that a huge or deep one can't fill the log. */
 export function describe(value: unknown): string {
-  const text = value === undefined ? 'undefined' : JSON.stringify(value)
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object' && value !== null) return 'an object'
+  const text = typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : String(value)
+  return typeof value === 'string' && value.length > 80 ? `${text}…` : text
 }

@@ -1,8 +1,8 @@
 // What kube-relay reads from its own Node object: the topology labels and the addresses.
 
 import { canonicalIp } from './address.ts'
-import { asFields, asList, asString, asStringMap } from './fields.ts'
-import type { KubeObject } from './objects.ts'
+import { asFields, asList, asString } from './fields.ts'
+import { objectName, type KubeObject } from './objects.ts'
 
 /** This node as policy sees it. `zone` is "" where the node has none or isn't known yet. */
 export interface NodeInfo {
@@ -20,8 +20,8 @@ export function readNode(object: KubeObject): NodeInfo {
     addresses.filter(entry => entry['type'] === type).map(entry => canonicalIp(entry['address']))
   const ips = [...ofType('InternalIP'), ...ofType('ExternalIP')].filter(ip => ip !== null)
   return {
-    name: asString(object.metadata.name),
-    zone: asStringMap(object.metadata.labels)[zoneLabel] ?? '',
+    name: objectName(object).name,
+    zone: asString(asFields(asFields(object.metadata)['labels'])[zoneLabel]),
     ips: [...new Set(ips)],
   }
 }

@@ -2,6 +2,8 @@
 // Nothing here is trusted. Every field may be missing, null or of another type; the readers in this folder
 // (service.ts, endpoint-slice.ts, node.ts) turn these into checked values or a reason why not.
 
+import { asFields, asString } from './fields.ts'
+
 export interface ObjectMeta {
   readonly name?: string
   readonly namespace?: string
@@ -27,8 +29,26 @@ export interface ObjectName {
   readonly name: string
 }
 
+/** The name as it stands in the object, with "" for what is missing or isn't text. */
+export function objectName(object: { readonly metadata: ObjectMeta }): ObjectName {
+  const { namespace, name } = asFields(object.metadata)
+  return { namespace: asString(namespace), name: asString(name) }
+}
+
 /** "namespace/name", or just "name" for cluster-scoped objects. */
 export function objectKey(object: { readonly metadata: ObjectMeta }): string {
-  const { namespace, name } = object.metadata
-  return namespace ? `${namespace}/${name ?? ''}` : (name ?? '')
+  return nameKey(objectName(object))
+}
+
+/** The same key from a name alone. */
+export function nameKey({ namespace, name }: ObjectName): string {
+  return namespace === '' ? name : `${namespace}/${name}`
+}
+
+/**
+ * Whether both parts are names as the API allows them for namespaced objects (RFC 1123 subdomains). Anything else
+ * may hold the "/" and ":" that keys are put together with, and pass for another object.
+ */
+export function isNamespacedName({ namespace, name }: ObjectName): boolean {
+  return [namespace, name].every(part => part.length <= 253 && /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(part))
 }

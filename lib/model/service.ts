@@ -1,9 +1,9 @@
 // What kube-relay reads from a Service, checked. A field that can't be used is left out and named in
 // `problems`; the rest of the Service is still served. targetPort is never read: EndpointSlices have the real port.
 
-import { canonicalIp, familyOf, isPort, type IpFamily } from './address.ts'
-import { asFields, asList, asString, asStringMap, describe, type Fields } from './fields.ts'
-import type { KubeObject } from './objects.ts'
+import { canonicalIp, familyOf, isHostAddress, isPort, type IpFamily } from './address.ts'
+import { asFields, asList, describe, type Fields } from './fields.ts'
+import { objectName, type KubeObject } from './objects.ts'
 
 export type ServiceType = 'ClusterIP' | 'NodePort' | 'LoadBalancer'
 
@@ -19,7 +19,7 @@ export interface ServicePortSpec {
 export interface Service {
   readonly namespace: string
   readonly name: string
-  /** RFC 3339, as the API server wrote it; "" where it is missing. The older of two claimants wins. */
+  /** RFC 3339 in UTC, as the API server writes it; "" where it is missing. The older of two claimants wins. */
   readonly createdAt: string
   readonly type: ServiceType
   /** At most one address a family. */
@@ -48,20 +48,20 @@ export const headlessLabel = 'service.kubernetes.io/headless'
  */
 export function readService(object: KubeObject): Service | null {
   const spec = asFields(object['spec'])
-  const labels = asStringMap(object.metadata.labels)
+  const metadata = asFields(object.metadata)
+  const labels = asFields(metadata['labels'])
   if (serviceProxyNameLabel in labels || headlessLabel in labels) return null
-  const type = asString(spec['type'], 'ClusterIP')
+  const type = spec['type'] ?? 'ClusterIP'
   if (type === 'ExternalName' || spec['clusterIP'] === 'None') return null
   const problems: string[] = []
   const clusterIps = readClusterIps(spec, problems)
   if (clusterIps.IPv4 === undefined && clusterIps.IPv6 === undefined && problems.length === 0) return null
-  const externalIps = readIps(spec['externalIPs'], 'spec.externalIPs', problems)
+  const externalIps = readIps(spec['externalIPs'], 'spec.externalIPs', problems).toSorted()
   const knownType = type === 'NodePort' || type === 'LoadBalancer' ? type : 'ClusterIP'
   if (type !== knownType) problems.push(`spec.type ${describe(type)} is unknown, served as ClusterIP`)
   return {
-    namespace: asString(object.metadata.namespace),
-    name: asString(object.metadata.name),
-    createdAt: asString(object.metadata.creationTimestamp),
+    ...objectName(object),
+    createdAt: readTime(metadata['creationTimestamp']),
     type: knownType,
     clusterIps,
     externalIps,
@@ -76,26 +76,28 @@ export function readService(object: KubeObject): Service | null {
 }
 
 function readClusterIps(spec: Fields, problems: string[]): Partial<Record<IpFamily, string>> {
-  const listed = asList(spec['clusterIPs'])
-  const candidates = listed.length > 0 ? listed : [spec['clusterIP']]
+  const assigned = [...asList(spec['clusterIPs']), spec['clusterIP']].filter(
+    candidate => candidate !== undefined && candidate !== null && candidate !== '' && candidate !== 'None',
+  )
   const found: Partial<Record<IpFamily, string>> = {}
-  for (const candidate of candidates) {
-    if (candidate === undefined || candidate === null || candidate === '' || candidate === 'None') continue
-    const ip = canonicalIp(candidate)
-    if (ip === null) problems.push(`spec.clusterIP ${describe(candidate)} is not an IP address`)
-    else found[familyOf(ip)] ??= ip
-  }
+  for (const ip of readIps(assigned, 'spec.clusterIPs', problems)) found[familyOf(ip)] ??= ip
   return found
 }
 
+/** The addresses that a listener can be opened on, each once, in the order of the field. */
 function readIps(value: unknown, field: string, problems: string[]): readonly string[] {
   const ips = new Set<string>()
-  for (const candidate of asList(value)) {
+  for (const candidate of new Set(asList(value))) {
     const ip = canonicalIp(candidate)
     if (ip === null) problems.push(`${field} has ${describe(candidate)}, which is not an IP address`)
+    else if (!isHostAddress(ip)) problems.push(`${field} has ${ip}, which no host can have`)
     else ips.add(ip)
   }
   return [...ips]
+}
+
+function readTime(value: unknown): string {
+  return typeof value === 'string' && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value) ? value : ''
 }
 
 /** Ingress IPs that are ours to serve: ipMode VIP or absent. `Proxy` ones go to the load balancer (KEP-1860). */
@@ -103,7 +105,7 @@ function readLoadBalancerIps(status: unknown, problems: string[]): readonly stri
   const ingress = asList(asFields(asFields(status)['loadBalancer'])['ingress']).map(asFields)
   const ours = ingress.filter(entry => entry['ip'] && (entry['ipMode'] ?? 'VIP') === 'VIP')
   const ips = ours.map(entry => entry['ip'])
-  return readIps(ips, 'status.loadBalancer.ingress', problems)
+  return readIps(ips, 'status.loadBalancer.ingress', problems).toSorted()
 }
 
 function readAffinity(spec: Fields, problems: string[]): number | null {
@@ -128,10 +130,12 @@ function readPorts(value: unknown, type: ServiceType, problems: string[]): reado
     const fields = asFields(entry)
     const at = `spec.ports[${index}]`
     const protocol = fields['protocol'] ?? 'TCP'
-    const name = asString(fields['name'])
+    const name = fields['name'] ?? ''
     const port = fields['port']
     if (protocol !== 'TCP' && protocol !== 'UDP' && protocol !== 'SCTP') {
       problems.push(`${at}.protocol ${describe(protocol)} is unknown`)
+    } else if (!isPortName(name)) {
+      problems.push(`${at}.name ${describe(name)} is not a port name`)
     } else if (!isPort(port)) {
       problems.push(`${at}.port ${describe(port)} is not a port (1 to 65535)`)
     } else if (seen.has(`${name}/${protocol}`)) {
@@ -142,6 +146,11 @@ function readPorts(value: unknown, type: ServiceType, problems: string[]): reado
     }
   }
   return ports
+}
+
+/** As the API allows them (RFC 1123 labels), or none; others may hold the separators that keys are made with. */
+function isPortName(name: unknown): name is string {
+  return typeof name === 'string' && name.length <= 63 && /^[-a-zA-Z0-9]*$/.test(name)
 }
 
 function readNodePort(value: unknown, type: ServiceType, at: string, problems: string[]): number {

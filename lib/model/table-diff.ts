@@ -1,7 +1,7 @@
 // The difference between what a data plane has and what it should have, for a set of service ports. Applying
 // the result of `diffServicePorts(old, new)` to `old` gives `new`, and equal tables give null.
 
-import type { Frontend, ServicePort, ServicePortKey } from './proxy-table.ts'
+import type { ServicePort, ServicePortKey } from './proxy-table.ts'
 
 export interface TableDiff {
   readonly changed: readonly ServicePort[]
@@ -13,7 +13,7 @@ export function diffServicePorts(
   before: ReadonlyMap<ServicePortKey, ServicePort>,
   after: ReadonlyMap<ServicePortKey, ServicePort>,
 ): TableDiff | null {
-  const changed = [...after.values()].filter(port => !sameServicePort(before.get(port.key), port))
+  const changed = [...after.values()].filter(port => !isSame(before.get(port.key), port))
   const removed = [...before.keys()].filter(key => !after.has(key))
   return changed.length === 0 && removed.length === 0 ? null : { changed, removed }
 }
@@ -24,26 +24,18 @@ export function applyDiff(table: Map<ServicePortKey, ServicePort>, diff: TableDi
   for (const port of diff.changed) table.set(port.key, port)
 }
 
-function sameServicePort(a: ServicePort | undefined, b: ServicePort): boolean {
+/** Deep equality of plain JSON: whatever a service port is made of, now or later, none of it is forgotten. */
+function isSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (Array.isArray(a)) {
+    return Array.isArray(b) && a.length === b.length && a.every((entry, index) => isSame(entry, b[index]))
+  }
+  const left = Object.entries(a)
+  const right = b as Readonly<Record<string, unknown>>
   return (
-    a !== undefined &&
-    a.type === b.type &&
-    a.affinityTimeoutSeconds === b.affinityTimeoutSeconds &&
-    sameList(a.cluster, b.cluster) &&
-    sameList(a.local, b.local) &&
-    sameList(a.serving, b.serving) &&
-    a.frontends.length === b.frontends.length &&
-    a.frontends.every((frontend, index) => sameFrontend(frontend, b.frontends[index]))
+    !Array.isArray(b) &&
+    left.length === Object.keys(b).length &&
+    left.every(([key, entry]) => key in right && isSame(entry, right[key]))
   )
-}
-
-function sameFrontend(a: Frontend, b: Frontend | undefined): boolean {
-  return (
-    a.kind === b?.kind && a.ip === b.ip && a.port === b.port && a.list === b.list && a.conflict === b.conflict
-  )
-}
-
-function sameList(a: readonly string[] | null, b: readonly string[] | null): boolean {
-  if (a === null || b === null) return a === b
-  return a.length === b.length && a.every((entry, index) => entry === b[index])
 }

@@ -17,7 +17,12 @@ const unsafeRanges: Readonly<Record<string, string>> = {
  * `allowLoopback` is for test set-ups and `dev`, where the pods themselves live on loopback.
  */
 export function unsafeEndpoint(ip: string, allowLoopback: boolean): string | null {
-  const range = ipaddr.parse(ip).range()
+  const range = withoutNat64(ipaddr.parse(ip)).range()
   if (range === 'loopback' && allowLoopback) return null
   return unsafeRanges[range] ?? null
+}
+
+/** The IPv4 address that a NAT64 translator dials for 64:ff9b::/96 (RFC 6052): the rules are about that one. */
+function withoutNat64(address: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | ipaddr.IPv6 {
+  return address.range() === 'rfc6052' ? new ipaddr.IPv4(address.toByteArray().slice(12)) : address
 }

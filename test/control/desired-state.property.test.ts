@@ -1,0 +1,239 @@
+// However the objects came to be as they are, the table is the one that they would give at once, and a data plane
+// that followed the updates has it.
+
+import * as fc from 'fast-check'
+import { test } from 'tap'
+import type { DesiredState } from '../../lib/control/desired-state.ts'
+import type { KubeObject } from '../../lib/model/objects.ts'
+import { mutated } from '../model/mutations.ts'
+import { endpoint, endpointSlice, service } from '../model/objects.ts'
+import { createState, createSyncedState, tableText } from './desired-state-harness.ts'
+
+const serviceNames = ['a', 'b', 'c']
+const sliceNames = ['s1', 's2', 's3']
+/** Few of them, so that Services claim the same ones, and endpoints are frontends. */
+const ips = ['10.96.0.1', '10.96.0.2', '198.51.100.1', '192.168.0.1', '127.0.0.1', '10.1.0.1', '10.1.0.2']
+const someIps = fc.subarray(ips)
+
+/** The first nine times out of ten. */
+function often<T, U>(usual: fc.Arbitrary<T>, rare: fc.Arbitrary<U>): fc.Arbitrary<T | U> {
+  return fc.oneof({ weight: 9, arbitrary: usual }, { weight: 1, arbitrary: rare })
+}
+
+const anyService: fc.Arbitrary<KubeObject> = fc
+  .record({
+    name: fc.constantFrom(...serviceNames),
+    type: often(fc.constantFrom('ClusterIP', 'NodePort'), fc.constant('ExternalName')),
+    clusterIPs: often(
+      fc.constantFrom(['10.96.0.1'], ['10.96.0.2'], ['10.96.0.2', 'fd00::2']),
+      fc.constantFrom(['None'], []),
+    ),
+    externalIPs: fc.subarray(['198.51.100.1', '192.168.0.1', 'fd00::9', 'nope']),
+    ports: fc.subarray(
+      [
+        { name: '', port: 80, nodePort: 30_080, protocol: 'TCP' },
+        { name: 'b', port: 8080, nodePort: 80, protocol: 'TCP' },
+        { name: '', port: 53, nodePort: 30_053, protocol: 'UDP' },
+        { name: 's', port: 7, protocol: 'SCTP' },
+      ],
+      { minLength: 1 },
+    ),
+    createdAt: fc.constantFrom('2026-01-01T00:00:00Z', '2026-02-01T00:00:00Z', null),
+    policy: fc.constantFrom('Local', 'Cluster'),
+  })
+  .map(({ name, type, clusterIPs, externalIPs, ports, createdAt, policy }) =>
+    service(
+      {
+        type,
+        clusterIP: clusterIPs[0] ?? '',
+        clusterIPs,
+        externalIPs,
+        ports,
+        externalTrafficPolicy: policy,
+      },
+      { name, creationTimestamp: createdAt },
+    ),
+  )
+
+const anyEndpoint = fc
+  .record({
+    ip: fc.constantFrom(...ips, 'fd00::2'),
+    ready: often(fc.constant(true), fc.constant(false)),
+    terminating: often(fc.constant(false), fc.constant(true)),
+    nodeName: fc.constantFrom('node-1', 'node-2'),
+    zones: often(fc.constant<string[]>([]), fc.subarray(['zone-a', 'zone-b'])),
+  })
+  .map(({ ip, ready, terminating, nodeName, zones }) =>
+    endpoint({
+      addresses: [ip],
+      conditions: { ready, serving: true, terminating },
+      nodeName,
+      hints: { forZones: zones.map(name => ({ name })) },
+    }),
+  )
+
+const anySlice: fc.Arbitrary<KubeObject> = fc
+  .record({
+    name: fc.constantFrom(...sliceNames),
+    of: often(fc.constantFrom(...serviceNames), fc.constant('')),
+    addressType: often(fc.constant('IPv4'), fc.constantFrom('IPv6', 'FQDN')),
+    ports: fc.subarray(
+      [
+        { name: '', port: 80, protocol: 'TCP' },
+        { name: '', port: 30_080, protocol: 'TCP' },
+        { name: 'b', port: 8080, protocol: 'TCP' },
+        { name: '', port: 53, protocol: 'UDP' },
+      ],
+      { minLength: 1 },
+    ),
+    endpoints: fc.array(anyEndpoint, { maxLength: 4 }),
+  })
+  .map(({ name, of, ...fields }) =>
+    endpointSlice(fields, { name, labels: { 'kubernetes.io/service-name': of } }),
+  )
+
+type Step =
+  | { readonly do: 'service' | 'slice'; readonly object: KubeObject }
+  | { readonly do: 'delete service' | 'delete slice'; readonly name: string }
+  | { readonly do: 'zone'; readonly zone: string | null }
+  | { readonly do: 'local ips'; readonly ips: readonly string[] }
+  | { readonly do: 'sync' }
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('service'), object: anyService }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('slice'), object: anySlice }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('service'),
+      object: anyService.chain(object => mutated(object)),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('slice'), object: anySlice.chain(object => mutated(object)) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('delete service'), name: fc.constantFrom(...serviceNames, 'x') }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('delete slice'), name: fc.constantFrom(...sliceNames, 'x') }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('zone'), zone: fc.constantFrom('zone-a', 'zone-b', null) }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('local ips'), ips: someIps }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('sync') }) },
+) as fc.Arbitrary<Step>
+
+/** What exists after the steps, by kind and name, as an API server would list it. */
+interface World {
+  readonly services: Map<unknown, KubeObject>
+  readonly slices: Map<unknown, KubeObject>
+  zone: string | null
+  ips: readonly string[]
+}
+
+function apply(state: DesiredState, world: World, step: Exclude<Step, { do: 'sync' }>): true {
+  switch (step.do) {
+    case 'service':
+      state.setService(step.object)
+      world.services.set(nameOf(step.object), step.object)
+      break
+    case 'slice':
+      state.setEndpointSlice(step.object)
+      world.slices.set(nameOf(step.object), step.object)
+      break
+    case 'delete service':
+      state.deleteService({ namespace: 'default', name: step.name })
+      world.services.delete(`default/${step.name}`)
+      break
+    case 'delete slice':
+      state.deleteEndpointSlice({ namespace: 'default', name: step.name })
+      world.slices.delete(`default/${step.name}`)
+      break
+    case 'zone':
+      state.setNode(step.zone === null ? null : { name: 'node-1', zone: step.zone, ips: [] })
+      world.zone = step.zone
+      break
+    case 'local ips':
+      state.setLocalIps(step.ips)
+      world.ips = step.ips
+      break
+  }
+  return true
+}
+
+/** Unusable names are kept apart: such objects are ignored, whatever else has that name. */
+function nameOf(object: KubeObject): unknown {
+  const { namespace, name } = (object.metadata ?? {}) as {
+    readonly namespace?: unknown
+    readonly name?: unknown
+  }
+  return typeof namespace === 'string' && typeof name === 'string' ? `${namespace}/${name}` : object
+}
+
+function fromScratch({ services, slices, zone, ips }: World): string {
+  const { state, sync } = createState({ localIps: ips })
+  for (const object of [...slices.values()].toReversed()) state.setEndpointSlice(object)
+  for (const object of [...services.values()].toReversed()) state.setService(object)
+  state.setNode(zone === null ? null : { name: 'node-1', zone, ips: [] })
+  state.markListed('endpointSlices')
+  state.markListed('services')
+  sync()
+  return tableText(state.servicePorts)
+}
+
+void test('any sequence of changes gives the table that its outcome gives', async () => {
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 10, maxLength: 40, size: 'max' }), steps => {
+      const { state, sync, replica } = createSyncedState({ localIps: [] })
+      const world: World = { services: new Map(), slices: new Map(), zone: null, ips: [] }
+      return [...steps, { do: 'sync' } as const].every(each => {
+        if (each.do !== 'sync') return apply(state, world, each)
+        sync()
+        const table = tableText(state.servicePorts)
+        return table === fromScratch(world) && table === tableText(replica.values()) && state.sync() === null
+      })
+    }),
+    { numRuns: 300 },
+  )
+})
+
+void test('no malformed object keeps another Service from being served', async () => {
+  const bystander = service({ clusterIP: '10.96.0.200', clusterIPs: [] }, { name: 'bystander' })
+  const its = endpointSlice(
+    { endpoints: [endpoint({ addresses: ['10.1.9.9'] })] },
+    { name: 'bystander-1', labels: { 'kubernetes.io/service-name': 'bystander' } },
+  )
+  const broken = fc.tuple(
+    fc.array(
+      anyService.chain(object => mutated(object)),
+      { maxLength: 4 },
+    ),
+    fc.array(
+      anySlice.chain(object => mutated(object)),
+      { maxLength: 4 },
+    ),
+  )
+  fc.assert(
+    fc.property(broken, ([services, slices]) => {
+      const { state, sync, port, log } = createSyncedState()
+      for (const object of services) state.setService(object)
+      state.setService(bystander)
+      for (const object of slices) state.setEndpointSlice(object)
+      state.setEndpointSlice(its)
+      sync()
+      const served = port('default/bystander:/TCP/IPv4')
+      return (
+        served.cluster?.join() === '10.1.9.9:8080' &&
+        served.frontends.some(({ ip, conflict }) => ip === '10.96.0.200' && conflict === undefined) &&
+        log.lines.every(line => line.length < 1200 && !line.includes('\n'))
+      )
+    }),
+    { numRuns: 1000 },
+  )
+})

@@ -1,10 +1,12 @@
 // The composition root of an agent without a cluster: an embedded control plane fed from manifests, and the very same
 // agent on top of it, which sees no difference to an API server elsewhere.
 
+import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startAgent, type Agent, type AgentOptions } from './agent.ts'
 import { anonymousAccess } from './kube/cluster-access.ts'
 import { formatAddress, type Address } from './model/address.ts'
+import { RelayError } from './model/error.ts'
 import { readEndpointSlice } from './model/endpoint-slice.ts'
 import type { StatusDocument } from './ops/status.ts'
 import { startControlPlane, type ControlPlane } from './standalone/control-plane.ts'
@@ -37,10 +39,14 @@ export interface StandaloneAgent {
 
 /**
  * Starts the control plane, applies the manifests and starts the agent. What is wrong with a manifest is logged, and
- * the rest is served. Throws ADDRESS when the API server can't listen, INVALID_CONFIG for unusable CIDRs.
+ * the rest is served. Throws ADDRESS when the API server can't listen, INVALID_CONFIG for
+ * unusable CIDRs or a path that isn't there (later it may go and come back).
  */
 export async function startStandalone(options: StandaloneOptions): Promise<StandaloneAgent> {
   const { api, log, manifests, nodeName, serviceCidrs, samplePodCommand } = options
+  if (!existsSync(manifests)) {
+    throw new RelayError('INVALID_CONFIG', `--manifests: there is no file or folder ${manifests}`)
+  }
   const stack = new AsyncDisposableStack()
   try {
     const controlPlane = await startControlPlane({
@@ -83,7 +89,7 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
 
 function readyEndpoints({ store }: ControlPlane): readonly string[] {
   return store.list(endpointSlices).items.flatMap(object => {
-    const { slice } = readEndpointSlice(object)
+    const slice = readEndpointSlice(object)
     const ready = slice?.endpoints.filter(endpoint => endpoint.ready) ?? []
     return ready.flatMap(({ ip }) => slice?.ports.map(({ port }) => formatAddress(ip, port)) ?? [])
   })

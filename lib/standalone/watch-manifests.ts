@@ -62,8 +62,9 @@ export async function watchManifests(
     settling = clock.after(settleMs, () => void apply().catch(() => undefined))
   }
   const follow = (): void => {
+    if (watcher !== undefined) return
     try {
-      watcher ??= watch(path, { recursive: true, persistent: false }, applySoon)
+      watcher = watch(path, { recursive: true, persistent: false }, applySoon)
       watcher.on('error', () => {
         // The folder has gone: the rescan finds it when it is back.
         watcher?.close()

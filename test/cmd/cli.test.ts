@@ -1,0 +1,109 @@
+import http from 'node:http'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { test } from 'tap'
+import { run } from './program.ts'
+
+/** Each wrong call ends with one line on standard error that names the thing and what to do. */
+const wrongCalls: readonly {
+  readonly name: string
+  readonly args: readonly string[]
+  readonly code: number
+  readonly says: RegExp
+}[] = [
+  {
+    name: 'no kubeconfig anywhere',
+    args: ['run'],
+    code: 2,
+    says: /^kube-relay: .*--kubeconfig/,
+  },
+  {
+    name: 'a kubeconfig that is missing',
+    args: ['run', '--kubeconfig', '/nonexistent/config'],
+    code: 2,
+    says: /^kube-relay: .*\/nonexistent\/config/,
+  },
+  {
+    name: 'a cluster and manifests',
+    args: ['run', '--manifests', '.', '--master', 'http://127.0.0.1:1'],
+    code: 2,
+    says: /--manifests serves without a cluster/,
+  },
+  {
+    name: 'manifests that are not there',
+    args: ['run', '--manifests', '/nonexistent'],
+    code: 2,
+    says: /\/nonexistent/,
+  },
+  {
+    name: 'a bind address without a port',
+    args: ['run', '--metrics-bind-address', '127.0.0.1'],
+    code: 2,
+    says: /--metrics-bind-address.*127\.0\.0\.1:10249/s,
+  },
+  { name: 'a duration without a unit', args: ['run', '--half-closed-timeout', '10'], code: 2, says: /1h30m/ },
+  { name: 'an unknown policy', args: ['run', '--balance', 'best'], code: 2, says: /round-robin, random/ },
+  {
+    name: 'a malformed CIDR',
+    args: ['run', '--nodeport-addresses', '10.0.0.0/33'],
+    code: 2,
+    says: /"10\.0\.0\.0\/33" is not a CIDR/,
+  },
+  {
+    name: 'a CIDR of no family',
+    args: ['run', '--manifests', '.', '--service-cluster-ip-range', 'x'],
+    code: 2,
+    says: /x/,
+  },
+  { name: 'an unknown flag', args: ['run', '--kubeconf', 'x'], code: 2, says: /Did you mean --kubeconfig/ },
+  { name: 'an unknown command', args: ['runn'], code: 2, says: /Did you mean run/ },
+  {
+    name: 'status without an agent',
+    args: ['status', '--agent', 'http://127.0.0.1:9'],
+    code: 1,
+    says: /no agent answers at http:\/\/127\.0\.0\.1:9.*--metrics-bind-address/,
+  },
+  { name: 'status of no URL', args: ['status', '--agent', 'http://'], code: 2, says: /not a URL/ },
+]
+
+for (const { name, args, code, says } of wrongCalls) {
+  test(`${name} is told in a line`, async t => {
+    const finished = await run(t, args)
+    t.equal(finished.code, code, finished.stderr)
+    t.match(finished.stderr, says)
+    t.notMatch(finished.stderr, /^\s+at /m, 'no stack')
+    t.equal(finished.stdout, '')
+  })
+}
+
+test('status of something that is no agent', async t => {
+  const server = http.createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const finished = await run(t, ['status', '--agent', `127.0.0.1:${port}`])
+  t.equal(finished.code, 1)
+  t.match(finished.stderr, /is that a kube-relay agent/)
+})
+
+test('help has a description of everything, with examples', async t => {
+  const { stdout, code } = await run(t, ['--help'])
+  t.equal(code, 0)
+  for (const command of ['run', 'dev', 'status', 'check']) {
+    t.match(stdout, new RegExp(`^  ${command} `, 'm'))
+    const help = await run(t, [command, '--help'])
+    t.equal(help.code, 0)
+    t.match(help.stdout, /^Examples:$/m, `${command} has examples`)
+  }
+  t.notMatch(stdout, /sample-pod/, 'the internal command is not listed')
+})
+
+test('check tells what it found, and fails without an API server', async t => {
+  const alone = await run(t, ['check', '--no-api'])
+  t.equal(alone.code, 0, alone.stderr)
+  t.match(alone.stdout, /^ok {4}Node\.js /m)
+  t.match(alone.stdout, /^\d+ checks: 0 failed/m)
+  const unreachable = await run(t, ['check', '--master', 'http://127.0.0.1:9'])
+  t.equal(unreachable.code, 1)
+  t.match(unreachable.stdout, /^fail {2}API server .*127\.0\.0\.1:9/m)
+})

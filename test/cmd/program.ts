@@ -1,0 +1,74 @@
+// Runs the program as people do: as a process, from its entry file, on the Node.js of the tests.
+
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Test } from 'tap'
+
+const entry = fileURLToPath(new URL('../../cmd/kube-relay.ts', import.meta.url))
+
+export interface Finished {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Program {
+  readonly child: ChildProcess
+  readonly exited: Promise<Finished>
+  stdout(): string
+  stderr(): string
+  /** Resolves once the output (either stream) matches; rejects if the program ends before that. */
+  prints(pattern: RegExp): Promise<RegExpExecArray>
+}
+
+/** Starts `kube-relay ARGS`; what is still running when the test ends is killed. */
+export function start(t: Test, args: readonly string[], env: Readonly<Record<string, string>> = {}): Program {
+  const child = spawn(process.execPath, [entry, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // Without the test runner's own NODE_OPTIONS, which would load it into the program.
+    env: { ...process.env, NODE_OPTIONS: '', KUBECONFIG: '', HOME: '/nonexistent', ...env },
+  })
+  const output = { stdout: '', stderr: '' }
+  const listeners = new Set<() => void>()
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text
+      for (const listener of listeners) listener()
+    })
+  }
+  const exited = once(child, 'close').then(([code]): Finished => ({ code: code as number | null, ...output }))
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await exited
+  })
+  return {
+    child,
+    exited,
+    stdout: () => output.stdout,
+    stderr: () => output.stderr,
+    prints: pattern =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          const match = pattern.exec(output.stdout + output.stderr)
+          if (match !== null) resolve(match)
+        }
+        listeners.add(look)
+        look()
+        void exited.then(({ code }) => {
+          reject(
+            new Error(`ended with ${code} before it printed ${pattern}: ${output.stdout}${output.stderr}`),
+          )
+        })
+      }),
+  }
+}
+
+/** Runs `kube-relay ARGS` to its end. */
+export function run(
+  t: Test,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Finished> {
+  return start(t, args, env).exited
+}

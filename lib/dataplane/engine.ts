@@ -41,9 +41,11 @@ export interface Relay {
   /** From client to upstream, and back: bytes handed to the other side's socket so far. */
   readonly bytesIn: number
   readonly bytesOut: number
-  /** One direction has ended and the other hasn't. */
+  /** Bytes read from one side that the other side's kernel hasn't taken yet. */
+  readonly buffered: number
+  /** At least one direction has ended, and the connection isn't closed: the other one goes on, or is stuck. */
   readonly halfClosed: boolean
-  /** Resets both sides. May be called twice, and after the end. */
+  /** Resets both sides and drops what is buffered. May be called twice, and after the end. */
   abort(): void
 }
 
@@ -95,7 +97,8 @@ export interface Engine {
   ): Promise<UdpListener>
   /**
    * Opens a connected UDP socket; throws the system's error if there is no descriptor for it. `onError` gets
-   * ICMP refusals (`code` ECONNREFUSED): the upstream is dead and only good for `close`.
+   * what comes later, ICMP refusals (`code` ECONNREFUSED) and a missing route: the upstream is dead then and only
+   * good for `close`. It may be called again before that.
    */
   openUdp(to: Address, onDatagram: (data: Uint8Array) => void, onError: (error: Error) => void): UdpUpstream
 }

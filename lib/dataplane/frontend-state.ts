@@ -68,6 +68,7 @@ export class FrontendState {
     const { service, frontend } = this.owner
     if (!service.hasEndpoints(frontend.list)) return this.close()
     this.#wanted = true
+    if (this.#state.name === 'refusing') this.#state = { name: 'binding' }
     if (this.#socket === null && this.#retry === null) await (this.#binding ??= this.#bind())
   }
 
@@ -93,7 +94,6 @@ export class FrontendState {
   }
 
   async #bind(): Promise<void> {
-    this.#state = { name: 'binding' }
     try {
       const socket = await this.#open(this)
       if (this.#wanted) this.#opened(socket)

@@ -4,11 +4,11 @@
 
 import { formatAddress, type Protocol } from '../model/address.ts'
 import type { ServicePort, ServicePortKey, TableUpdate } from '../model/proxy-table.ts'
-import type { Clock } from '../ops/clock.ts'
+import type { Clock, Timer } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
 import type { BalancerName } from '../policy/balancer.ts'
 import type { DataPlane, DataPlaneStatus, FrontendStatus, ServicePortStatus } from './data-plane.ts'
-import { DescriptorBudget, descriptorLimit } from './descriptor-budget.ts'
+import { DescriptorBudget, descriptorLimit, openDescriptors } from './descriptor-budget.ts'
 import type { Engine } from './engine.ts'
 import { FrontendState, type FrontendSocket } from './frontend-state.ts'
 import { ServiceState } from './service-state.ts'
@@ -27,6 +27,12 @@ export interface DataPlaneOptions {
   readonly descriptorLimit?: number
 }
 
+/** How often the budget is compared with what the process really has open. */
+const observeEveryMs = 1000
+
+/** At its limit a busy data plane stops and goes on with every few connections: not a line each. */
+const warnEveryMs = 60_000
+
 export class LocalDataPlane implements DataPlane {
   readonly #options: DataPlaneOptions
   readonly #budget: DescriptorBudget
@@ -34,7 +40,12 @@ export class LocalDataPlane implements DataPlane {
   readonly #udp: UdpProxy
   readonly #services = new Map<ServicePortKey, ServiceState>()
   readonly #frontends = new Map<string, FrontendState>()
+  #observer: Timer
   #generation = 0
+  #warnedAt = -Infinity
+  /** Settled when every update so far is applied in full. */
+  #applied: Promise<unknown> = Promise.resolve()
+  #closed = false
 
   constructor(options: DataPlaneOptions) {
     this.#options = options
@@ -45,9 +56,11 @@ export class LocalDataPlane implements DataPlane {
     )
     this.#tcp = new TcpProxy(options, this.#budget)
     this.#udp = new UdpProxy(options, this.#budget)
+    this.#observer = options.clock.after(observeEveryMs, () => this.#observeDescriptors())
   }
 
   async apply(update: TableUpdate): Promise<void> {
+    if (this.#closed) return
     const snapshot = update.type === 'snapshot'
     const changed = snapshot ? update.servicePorts : update.changed
     const kept = new Set(changed.map(port => port.key))
@@ -55,7 +68,9 @@ export class LocalDataPlane implements DataPlane {
     const released = this.#release(removed, changed)
     const touched = changed.flatMap(port => this.#claim(port, released))
     for (const [key, frontend] of released) this.#drop(key, frontend)
-    await Promise.all(touched.map(frontend => frontend.settle()))
+    // The table is this update's from here on. It is applied in full when the ones before it are, too.
+    this.#applied = Promise.all([this.#applied, ...touched.map(frontend => frontend.settle())])
+    await this.#applied
     this.#generation = update.generation
   }
 
@@ -79,6 +94,8 @@ export class LocalDataPlane implements DataPlane {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
+    this.#observer.cancel()
     for (const [key, frontend] of this.#frontends) this.#drop(key, frontend)
     this.#services.clear()
     this.#udp.close()
@@ -148,10 +165,18 @@ export class LocalDataPlane implements DataPlane {
     this.#frontends.delete(key)
   }
 
+  #observeDescriptors(): void {
+    // A limit that was given is one of what we use ourselves.
+    this.#budget.observe(this.#options.descriptorLimit === undefined ? openDescriptors() : null)
+    this.#observer = this.#options.clock.after(observeEveryMs, () => this.#observeDescriptors())
+  }
+
   #setAccepting(accepting: boolean): void {
     const { used, limit } = this.#budget
-    if (accepting) this.#options.log.info({ used, limit }, 'accepting again')
-    else {
+    const now = this.#options.clock.now()
+    if (accepting) this.#options.log.debug({ used, limit }, 'accepting again')
+    else if (now - this.#warnedAt >= warnEveryMs) {
+      this.#warnedAt = now
       this.#options.log.warn(
         { used, limit },
         'out of file descriptors: new connections wait; raise the limit of open files (LimitNOFILE, ulimit -n)',

@@ -1,7 +1,7 @@
 // One client's TCP connection: dial an endpoint, relay, count. It dials without holding up anyone else, and
 // the client's bytes wait in the kernel until an endpoint has answered, so a retry on another one loses nothing.
 
-import type { Clock } from '../ops/clock.ts'
+import type { Clock, Timer } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
 import type { Conn, Dial, DialFailure, Engine, Relay, RelayEnd } from './engine.ts'
 import type { EndpointState, FailureReason, ListName, ServiceState } from './service-state.ts'
@@ -16,12 +16,15 @@ export interface TcpContext {
   readonly engine: Engine
   readonly clock: Clock
   readonly log: Log
+  /** This node, not an endpoint, couldn't open a connection: out of descriptors or memory. */
+  readonly onLocalFailure: () => void
   /** Called once, when both sockets are closed. */
   readonly onClosed: (connection: TcpConnection) => void
 }
 
 type State =
-  | { readonly name: 'dialing'; readonly dial: Dial }
+  | { readonly name: 'dialing'; readonly dial: Dial; readonly endpoint: EndpointState }
+  | { readonly name: 'waiting'; readonly timer: Timer }
   | { readonly name: 'relaying'; readonly relay: Relay; readonly endpoint: EndpointState }
   | { readonly name: 'new' | 'closed' }
 
@@ -33,10 +36,11 @@ export class TcpConnection {
   /** Endpoints that refused: dead for this connection. Those that timed out may be tried again. */
   readonly #refused: EndpointState[] = []
   readonly #timedOut: EndpointState[] = []
+  #attempts = 0
   #rung = 0
   #state: State = { name: 'new' }
-  #lastBytes = 0
-  #lastProgressAt = 0
+  #lastMoved = 0
+  #lastMovedAt: number | null = null
 
   constructor(context: TcpContext, service: ServiceState, list: ListName, client: Conn) {
     this.#context = context
@@ -61,12 +65,16 @@ export class TcpConnection {
 
   /** Resets both sides, or the client alone while no endpoint has answered yet. */
   abort(): void {
-    if (this.#state.name === 'relaying') this.#state.relay.abort()
-    if (this.#state.name === 'dialing') {
-      this.#state.dial.cancel()
-      this.#context.engine.reset(this.#client)
-      this.#close()
+    const state = this.#state
+    if (state.name === 'relaying') return state.relay.abort()
+    if (state.name === 'closed') return
+    if (state.name === 'dialing') {
+      state.dial.cancel()
+      state.endpoint.active--
     }
+    if (state.name === 'waiting') state.timer.cancel()
+    this.#context.engine.reset(this.#client)
+    this.#close()
   }
 
   /**
@@ -76,12 +84,13 @@ export class TcpConnection {
   reapIfHalfClosedSince(limitMs: number): void {
     if (this.#state.name !== 'relaying') return
     const { relay } = this.#state
-    const bytes = relay.bytesIn + relay.bytesOut
+    // What a slow reader takes out of the buffer is movement too.
+    const moved = relay.bytesIn + relay.bytesOut - relay.buffered
     const now = this.#context.clock.now()
-    if (!relay.halfClosed || bytes !== this.#lastBytes || this.#lastProgressAt === 0) {
-      this.#lastBytes = bytes
-      this.#lastProgressAt = now
-    } else if (now - this.#lastProgressAt >= limitMs) {
+    if (!relay.halfClosed || moved !== this.#lastMoved || this.#lastMovedAt === null) {
+      this.#lastMoved = moved
+      this.#lastMovedAt = now
+    } else if (now - this.#lastMovedAt >= limitMs) {
       relay.abort()
     }
   }
@@ -90,14 +99,14 @@ export class TcpConnection {
     const endpoint = this.#nextEndpoint()
     if (endpoint === null) return this.#giveUp(lastFailure)
     const timeoutMs = dialLadderMs[this.#rung] ?? 0
-    if (this.#refused.length + this.#timedOut.length > 0) this.service.counters.dialRetries++
+    if (this.#attempts++ > 0) this.service.counters.dialRetries++
     endpoint.active++
     const dial = this.#context.engine.dialTcp(endpoint.address, timeoutMs, (failure, upstream, error) => {
       if (failure === null && upstream !== null) return this.#relay(endpoint, upstream)
       endpoint.active--
       this.#onDialFailure(failure ?? 'local', endpoint, error)
     })
-    this.#state = { name: 'dialing', dial }
+    this.#state = { name: 'dialing', dial, endpoint }
   }
 
   #nextEndpoint(): EndpointState | null {
@@ -111,13 +120,23 @@ export class TcpConnection {
   #onDialFailure(failure: DialFailure, endpoint: EndpointState, error: Error | null): void {
     const { log } = this.#context
     log.debug({ service: this.service.port.key, endpoint: endpoint.key, failure, err: error }, 'dial failed')
-    if (failure === 'local') return this.#giveUp('local')
+    if (failure === 'local') return this.#waitForRoom()
     if (failure === 'refused') this.#refused.push(endpoint)
     else {
       this.#timedOut.push(endpoint)
       this.#rung++
     }
     this.#dialNext(failure)
+  }
+
+  /** It was accepted, so it is worth a wait: no endpoint is to blame, and the next descriptor that frees will do. */
+  #waitForRoom(): void {
+    this.#context.onLocalFailure()
+    const delayMs = dialLadderMs[this.#rung++] ?? 0
+    this.#state = {
+      name: 'waiting',
+      timer: this.#context.clock.after(delayMs, () => this.#dialNext('local')),
+    }
   }
 
   /** Nobody answered: the client gets a RST, which tells it more than a silent close would. */

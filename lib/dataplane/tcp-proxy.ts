@@ -35,6 +35,7 @@ export class TcpProxy {
       engine: options.engine,
       clock: options.clock,
       log: options.log,
+      onLocalFailure: () => budget.starved(),
       onClosed: connection => {
         this.#connections.delete(connection)
         budget.giveBack(perConnection)
@@ -56,12 +57,12 @@ export class TcpProxy {
       (client, peer) => this.#accept(frontend, client, peer),
       error => log.debug({ frontend: frontend.address, err: error }, 'accept failed'),
     )
-    this.#budget.take(1)
+    this.#budget.takeListener()
     let open = true
     return {
       close: () => {
         listener.close()
-        if (open) this.#budget.giveBack(1)
+        if (open) this.#budget.giveBackListener()
         open = false
       },
       pause: () => void listener.pause(),

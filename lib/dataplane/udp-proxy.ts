@@ -32,7 +32,9 @@ export class UdpProxy {
   constructor(options: UdpProxyOptions, budget: DescriptorBudget) {
     this.#options = options
     this.#budget = budget
-    this.#flows = new FlowTable(options.clock, options.udp, options.udp.maxFlows, flow => {
+    // Flows live for minutes after their last datagram: at most half of the descriptors may wait in them.
+    const maxFlows = Math.max(1, Math.min(options.udp.maxFlows, Math.floor(budget.usable / 2)))
+    this.#flows = new FlowTable(options.clock, options.udp, maxFlows, flow => {
       flow.endpoint.active--
       const { counters } = flow.service
       counters.active--
@@ -50,7 +52,13 @@ export class UdpProxy {
     const listener = await engine.bindUdp(
       frontend.address,
       (data, ip, port) => {
-        const flow = clients.get(ip)?.get(port) ?? this.#open(frontend, listener, clients, ip, port)
+        let flow = clients.get(ip)?.get(port) ?? null
+        if (flow !== null && flow.service !== frontend.owner.service) {
+          // The frontend has moved to another service port since.
+          this.#flows.close(flow)
+          flow = null
+        }
+        flow ??= this.#open(frontend, listener, clients, ip, port)
         if (flow === null) return
         this.#flows.touch(flow)
         flow.service.counters.bytesIn += data.length
@@ -58,7 +66,7 @@ export class UdpProxy {
       },
       error => log.debug({ frontend: frontend.address, err: error }, 'UDP socket error'),
     )
-    this.#budget.take(1)
+    this.#budget.takeListener()
     let open = true
     return {
       close: () => {
@@ -66,14 +74,14 @@ export class UdpProxy {
         open = false
         for (const ports of clients.values()) for (const flow of ports.values()) this.#flows.close(flow)
         listener.close()
-        this.#budget.giveBack(1)
+        this.#budget.giveBackListener()
       },
     }
   }
 
   /** Closes the flows of a service port whose endpoint serves no more. */
   cutUnserved(service: ServiceState): void {
-    if (service.port.protocol !== 'UDP') return
+    if (service.port.protocol !== 'UDP' || service.counters.active === 0) return
     for (const flow of this.#flows) {
       if (flow.service === service && !service.serves(flow.endpoint)) this.#flows.close(flow)
     }
@@ -120,6 +128,7 @@ export class UdpProxy {
       flow = { service, endpoint, upstream, startedAt: now, lastUsedAt: now, answered: false, forget }
     } catch (error) {
       log.debug({ service: service.port.key, endpoint: endpoint.key, err: error }, 'no socket for a UDP flow')
+      this.#budget.starved()
       return this.#refuse(service, 'local')
     }
     this.#budget.take(1)

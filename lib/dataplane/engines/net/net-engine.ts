@@ -1,7 +1,7 @@
 // The engine on node:net and node:dgram: public API only, on every platform that Node runs on.
 
 import type { Engine } from '../../engine.ts'
-import { asSocket } from './conn.ts'
+import { asSocket, resetSocket } from './conn.ts'
 import { NetRelay } from './relay.ts'
 import { dialTcp } from './tcp-dial.ts'
 import { NetTcpListener } from './tcp-listener.ts'
@@ -12,9 +12,7 @@ export const netEngine: Engine = {
   listenTcp: (at, onConnection, onError) => NetTcpListener.open(at, { onConnection, onError }),
   dialTcp,
   relay: (client, upstream, head, done) => new NetRelay(asSocket(client), asSocket(upstream), head, done),
-  reset: conn => {
-    asSocket(conn).resetAndDestroy()
-  },
+  reset: conn => resetSocket(asSocket(conn)),
   bindUdp,
   openUdp,
 }

@@ -6,6 +6,7 @@
 
 import type { Socket } from 'node:net'
 import type { Relay, RelayEnd } from '../../engine.ts'
+import { resetAfterWrites, resetSocket } from './conn.ts'
 
 export class NetRelay implements Relay {
   readonly #client: Socket
@@ -33,14 +34,18 @@ export class NetRelay implements Relay {
     return this.#upstream.bytesRead
   }
 
+  get buffered(): number {
+    return this.#client.writableLength + this.#upstream.writableLength
+  }
+
   get halfClosed(): boolean {
-    return this.#client.readableEnded !== this.#upstream.readableEnded
+    return hasEnded(this.#client) || hasEnded(this.#upstream)
   }
 
   abort(): void {
-    if (this.#open === 2) this.#end = 'aborted'
-    this.#client.resetAndDestroy()
-    this.#upstream.resetAndDestroy()
+    if (this.#end === 'closed') this.#end = 'aborted'
+    resetSocket(this.#client)
+    resetSocket(this.#upstream)
   }
 
   #forward(from: Socket, to: Socket, reset: RelayEnd): void {
@@ -51,22 +56,16 @@ export class NetRelay implements Relay {
     from.on('end', () => to.end())
     from.on('error', () => {
       if (this.#end === 'closed') this.#end = reset
-      passResetOn(to)
     })
     from.on('close', () => {
-      // Closed without an error and without an end of its own: destroyed by us, nothing more will come.
-      if (!from.readableEnded && !to.destroyed) passResetOn(to)
+      // Anything but an end of both its directions is a reset, by its peer or by us. What the other side was
+      // given before goes out first: a server that answers and resets has a client that wants to read the answer.
+      if (!from.readableEnded || !from.writableFinished) resetAfterWrites(to)
       if (--this.#open === 0) this.#done(this.#end)
     })
   }
 }
 
-/**
- * Resets the other side, after what it was already given has left our buffers: a server that answers and then
- * resets (an upload refused half-way) has a client that wants to read the answer.
- */
-function passResetOn(to: Socket): void {
-  if (to.destroyed) return
-  if (to.writableLength === 0 || to.writableEnded) to.resetAndDestroy()
-  else to.write('', () => to.resetAndDestroy())
+function hasEnded(socket: Socket): boolean {
+  return socket.readableEnded || socket.destroyed
 }

@@ -23,12 +23,18 @@ export function dialTcp(to: Address, timeoutMs: number, done: DialDone): Dial {
     autoSelectFamily: false,
     lookup: noLookup,
   })
-  const timer = setTimeout(() => finish('timeout', null), timeoutMs)
+  // Timers run before sockets are looked at: after a stall of the loop, an answer that is there already must win.
+  let lastLook: NodeJS.Immediate | null = null
+  const timer = setTimeout(() => (lastLook = setImmediate(finish, 'timeout', null)), timeoutMs)
 
-  function finish(failure: DialFailure | null, error: Error | null): void {
+  function stop(): void {
     clearTimeout(timer)
+    if (lastLook !== null) clearImmediate(lastLook)
     socket.off('connect', onConnect)
     socket.off('error', onError)
+  }
+  function finish(failure: DialFailure | null, error: Error | null): void {
+    stop()
     const conn = asConn(socket)
     if (failure !== null) socket.destroy()
     done(failure, failure === null ? conn : null, error)
@@ -46,9 +52,7 @@ export function dialTcp(to: Address, timeoutMs: number, done: DialDone): Dial {
   socket.on('error', onError)
   return {
     cancel() {
-      clearTimeout(timer)
-      socket.off('connect', onConnect)
-      socket.off('error', onError)
+      stop()
       asConn(socket)
       socket.destroy()
     },

@@ -6,7 +6,7 @@ import net from 'node:net'
 import type { Address } from '../../../model/address.ts'
 import type { Conn, TcpListener } from '../../engine.ts'
 import { asConn } from './conn.ts'
-import { dupFunction } from './descriptor.ts'
+import { duplicate, keepSpareDescriptor } from './descriptor.ts'
 
 /** Connections that wait in the kernel; it caps this at net.core.somaxconn. */
 const backlog = 4096
@@ -39,6 +39,7 @@ export class NetTcpListener implements TcpListener {
   }
 
   static async open(at: Address, handlers: TcpHandlers): Promise<NetTcpListener> {
+    keepSpareDescriptor()
     const server = createServer(handlers)
     const options = { host: at.ip, port: at.port, reusePort: true, ipv6Only: at.ip.includes(':') }
     // A BoundSocket (Node 26) tells its descriptor, which `pause` needs; without it the listener can only shed.
@@ -56,9 +57,10 @@ export class NetTcpListener implements TcpListener {
   pause(): 'held' | 'shedding' {
     if (this.#state.name !== 'open') return 'held'
     const { server, fd } = this.#state
-    const copy = fd === null ? -1 : (dupFunction()?.(fd) ?? -1)
-    if (copy < 0) return 'shedding'
+    const copy = fd === null ? null : duplicate(fd)
+    if (copy === null) return 'shedding'
     server.close()
+    keepSpareDescriptor()
     this.#state = { name: 'held', fd: copy }
     return 'held'
   }
@@ -68,8 +70,9 @@ export class NetTcpListener implements TcpListener {
     const { fd } = this.#state
     const server = createServer(this.#handlers)
     server.on('error', this.#handlers.onError)
-    server.listen({ fd, backlog })
-    this.#state = { name: 'open', server, fd }
+    server.listen({ fd }, backlog)
+    // The server owns the descriptor now and has closed it if listening failed (which is then reported).
+    this.#state = server.listening ? { name: 'open', server, fd } : { name: 'closed' }
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-// UDP on node:dgram: one bound socket per frontend, one connected socket per flow. Sends and connects are
+// UDP on node:dgram: one bound socket per frontend, one connected socket per flow. Binds, connects and sends are
 // synchronous, because the addresses are IPs and the `lookup` given to dgram calls back at once.
 
 import dgram from 'node:dgram'
@@ -11,6 +11,9 @@ const recvBufferSize = 1 << 20
 /** Bytes that may wait in a socket's send queue before datagrams are dropped, as a full kernel buffer would. */
 const maxSendQueueBytes = 1 << 20
 
+/** Errors of a send that tell of the endpoint. Any other one (ENOBUFS, EMSGSIZE) has cost this datagram only. */
+const unreachable = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH'])
+
 type OnDatagram = (data: Uint8Array, ip: string, port: number) => void
 
 export async function bindUdp(
@@ -18,17 +21,7 @@ export async function bindUdp(
   onDatagram: OnDatagram,
   onError: (error: Error) => void,
 ): Promise<UdpListener> {
-  const socket = createSocket(at.ip, true)
-  await new Promise<void>((resolve, reject) => {
-    socket.once('error', error => {
-      socket.close()
-      reject(error)
-    })
-    socket.bind({ address: at.ip, port: at.port, exclusive: true }, () => {
-      socket.removeAllListeners('error')
-      resolve()
-    })
-  })
+  const socket = bound(at, true)
   socket.on('error', onError)
   socket.on('message', (data, from) => onDatagram(data, from.address, from.port))
   const { address, port } = socket.address()
@@ -36,7 +29,7 @@ export async function bindUdp(
   return {
     address: { ip: address, port },
     send(data, ip, port) {
-      if (open && socket.getSendQueueSize() < maxSendQueueBytes) socket.send(data, port, ip, ignoreError)
+      if (open && socket.getSendQueueSize() < maxSendQueueBytes) socket.send(data, port, ip)
     },
     close() {
       if (open) socket.close()
@@ -50,15 +43,23 @@ export function openUdp(
   onDatagram: (data: Uint8Array) => void,
   onError: (error: Error) => void,
 ): UdpUpstream {
-  const socket = createSocket(to.ip, false)
+  // Bound first: dgram's own implicit bind would lose its error (EMFILE) and never close the socket.
+  const socket = bound({ ip: to.ip.includes(':') ? '::' : '0.0.0.0', port: 0 }, false)
   let open = true
-  // Before connect: a failure to connect (no descriptor, no route) is emitted, not thrown.
-  socket.on('error', onError)
+  const fail = (error: Error): void => {
+    if (open) onError(error)
+  }
+  const sent = (error: NodeJS.ErrnoException | null): void => {
+    if (error !== null && unreachable.has(error.code ?? '')) fail(error)
+  }
+  socket.on('error', fail)
   socket.on('message', onDatagram)
   socket.connect(to.port, to.ip)
+  const connected = isConnected(socket)
   return {
     send(data) {
-      if (open && socket.getSendQueueSize() < maxSendQueueBytes) socket.send(data, ignoreError)
+      // The callback, because an ICMP refusal is handed out once only, to a receive or to the next send.
+      if (connected && open && socket.getSendQueueSize() < maxSendQueueBytes) socket.send(data, sent)
     },
     close() {
       if (open) socket.close()
@@ -67,15 +68,36 @@ export function openUdp(
   }
 }
 
-function createSocket(ip: string, reusePort: boolean): dgram.Socket {
-  const v6 = ip.includes(':')
-  return dgram.createSocket({
+/** A bound socket. Throws the system's error, with nothing left open. */
+function bound(at: Address, reusePort: boolean): dgram.Socket {
+  const v6 = at.ip.includes(':')
+  const socket = dgram.createSocket({
     type: v6 ? 'udp6' : 'udp4',
     ipv6Only: v6,
     reusePort,
     recvBufferSize,
     lookup: v6 ? sixLookup : fourLookup,
   })
+  let failure: Error | null = null
+  const onError = (error: Error): void => void (failure = error)
+  socket.on('error', onError)
+  socket.bind({ address: at.ip, port: at.port, exclusive: true })
+  socket.off('error', onError)
+  if (failure !== null) {
+    socket.close()
+    throw failure
+  }
+  return socket
+}
+
+/** A connect that failed (no route) is reported as an 'error' in the next tick; until then nothing may be sent. */
+function isConnected(socket: dgram.Socket): boolean {
+  try {
+    socket.remoteAddress()
+    return true
+  } catch {
+    return false
+  }
 }
 
 type LookupCallback = (error: NodeJS.ErrnoException | null, address: string, family: number) => void
@@ -87,6 +109,3 @@ function fourLookup(hostname: string, _options: object, callback: LookupCallback
 function sixLookup(hostname: string, _options: object, callback: LookupCallback): void {
   callback(null, hostname, 6)
 }
-
-/** A datagram that can't be sent is lost, as datagrams may be; given so that dgram doesn't emit it as an error. */
-function ignoreError(): void {}

@@ -1,0 +1,27 @@
+// Ordinary kubeconfig files, as `kubectl config` would write them.
+
+import { writeFileSync } from 'node:fs'
+
+export interface KubeconfigOptions {
+  readonly server: string
+  readonly caFile: string
+  readonly user: { readonly token: string } | { readonly tokenFile: string }
+}
+
+/** Writes a kubeconfig with one cluster, one user and one context. JSON is YAML. */
+export function writeKubeconfig(path: string, options: KubeconfigOptions): void {
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [
+      {
+        name: 'e2e',
+        cluster: { server: options.server, 'certificate-authority': options.caFile },
+      },
+    ],
+    users: [{ name: 'user', user: options.user }],
+    contexts: [{ name: 'e2e', context: { cluster: 'e2e', user: 'user' } }],
+    'current-context': 'e2e',
+  }
+  writeFileSync(path, JSON.stringify(config, null, 2))
+}

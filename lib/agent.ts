@@ -36,6 +36,7 @@ export interface AgentOptions {
   readonly allowLoopbackEndpoints: boolean
   readonly minSyncIntervalMs: number
   readonly halfClosedTimeoutMs: number
+  readonly earlyRetry: boolean
   readonly udp: UdpOptions
   /** Serves /status, /healthz. null: not at all. */
   readonly metricsBindAddress: Address | null

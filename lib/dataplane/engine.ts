@@ -34,8 +34,25 @@ export interface Dial {
   cancel(): void
 }
 
-/** How a relayed connection ended. The reset ones were passed on as resets. */
-export type RelayEnd = 'closed' | 'client-reset' | 'upstream-reset' | 'aborted'
+/**
+ * How a relayed connection ended. The reset ones were passed on as resets. `unanswered`: the upstream went away
+ * before it had sent a byte, `mayRetry` allowed another try, and the client is open and in the caller's hand again.
+ */
+export type RelayEnd = 'closed' | 'client-reset' | 'upstream-reset' | 'aborted' | 'unanswered'
+
+export interface RelayOptions {
+  /** Goes to the upstream first, before anything of the client's. */
+  readonly prefix: Uint8Array | null
+  /** What the client had sent to an upstream that didn't answer: goes to this one next. */
+  readonly sent: Uint8Array | null
+  /** How many of the client's first bytes to keep for another try, until the upstream's first byte; 0: none. */
+  readonly keepBytes: number
+  /**
+   * Asked once, if the upstream goes away unanswered: may `sent`, which is all that the client has sent so far, go to
+   * another one? `reset` tells RST from FIN.
+   */
+  readonly mayRetry: (sent: Uint8Array, reset: boolean) => boolean
+}
 
 export interface Relay {
   /** From client to upstream, and back: bytes handed to the other side's socket so far. */
@@ -84,10 +101,15 @@ export interface Engine {
   ): Dial
   /**
    * Copies both ways until both directions have ended: FIN is passed on as FIN, RST as RST, and a slow reader
-   * stops the reading on the other side. `done` is called once, after both sockets are closed.
-   * `head` goes to the upstream before the client's first byte.
+   * stops the reading on the other side. `done` is called once, after both sockets are closed; for `unanswered`, when
+   * the upstream is, with what the client has sent.
    */
-  relay(client: Conn, upstream: Conn, head: Uint8Array | null, done: (end: RelayEnd) => void): Relay
+  relay(
+    client: Conn,
+    upstream: Conn,
+    options: RelayOptions,
+    done: (end: RelayEnd, sent: Uint8Array | null) => void,
+  ): Relay
   /** Closes with RST and drops what was not read. */
   reset(conn: Conn): void
   bindUdp(

@@ -22,6 +22,8 @@ export interface DataPlaneOptions {
   readonly random: () => number
   readonly balancer: BalancerName
   readonly halfClosedTimeoutMs: number
+  /** Whether an endpoint that dies before it has answered is replaced by another, where that can't do harm. */
+  readonly earlyRetry: boolean
   readonly udp: UdpOptions
   /** Overrides the process's own limit of open descriptors. */
   readonly descriptorLimit?: number

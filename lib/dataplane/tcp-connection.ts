@@ -3,11 +3,18 @@
 
 import type { Clock, Timer } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
-import type { Conn, Dial, DialFailure, Engine, Relay, RelayEnd } from './engine.ts'
+import { isReplayable, maxReplayBytes } from '../policy/replay.ts'
+import type { Conn, Dial, DialFailure, Engine, Relay, RelayEnd, RelayOptions } from './engine.ts'
 import type { EndpointState, FailureReason, ListName, ServiceState } from './service-state.ts'
 
 /** How long each attempt may take. The same ladder as the userspace kube-proxy had (pkg/proxy/userspace). */
 export const dialLadderMs: readonly number[] = [250, 500, 1000, 2000]
+
+/**
+ * How often a connection whose endpoint went away before it answered may begin again on another one. Once: a request
+ * that kills its endpoint must not be carried from one to the next.
+ */
+const maxEarlyRetries = 1
 
 /** A refusal moves on at once and uses no rung; this bounds a connection against hundreds of dead endpoints. */
 const maxRefusals = 32
@@ -16,6 +23,8 @@ export interface TcpContext {
   readonly engine: Engine
   readonly clock: Clock
   readonly log: Log
+  /** Whether an endpoint that dies before it has answered is replaced, where that can't do harm. */
+  readonly earlyRetry: boolean
   /** This node, not an endpoint, couldn't open a connection: out of descriptors or memory. */
   readonly onLocalFailure: () => void
   /** Called once, when both sockets are closed. */
@@ -37,6 +46,9 @@ export class TcpConnection {
   readonly #refused: EndpointState[] = []
   readonly #timedOut: EndpointState[] = []
   #attempts = 0
+  #earlyRetries = 0
+  /** What the client had sent to an endpoint that died before it answered. */
+  #sent: Uint8Array | null = null
   #rung = 0
   #state: State = { name: 'new' }
   #lastMoved = 0
@@ -149,14 +161,27 @@ export class TcpConnection {
   }
 
   #relay(endpoint: EndpointState, upstream: Conn): void {
-    const relay = this.#context.engine.relay(this.#client, upstream, null, end =>
-      this.#onRelayEnd(relay, endpoint, end),
+    const mayRetry = this.#context.earlyRetry && this.#earlyRetries < maxEarlyRetries
+    const options: RelayOptions = {
+      prefix: null,
+      sent: this.#sent,
+      keepBytes: mayRetry ? maxReplayBytes : 0,
+      // A clean end before anything was said is an answer; a reset, or an end instead of a response, is none.
+      mayRetry: (sent, reset) => (reset || sent.length > 0) && isReplayable(sent),
+    }
+    const relay = this.#context.engine.relay(this.#client, upstream, options, (end, sent) =>
+      this.#onRelayEnd(relay, endpoint, end, sent),
     )
     this.#state = { name: 'relaying', relay, endpoint }
   }
 
-  #onRelayEnd(relay: Relay, endpoint: EndpointState, end: RelayEnd): void {
+  #onRelayEnd(relay: Relay, endpoint: EndpointState, end: RelayEnd, sent: Uint8Array | null): void {
     endpoint.active--
+    if (end === 'unanswered') {
+      this.#sent = sent
+      this.#earlyRetries++
+      return this.#onDialFailure('refused', endpoint, null)
+    }
     const { counters } = this.service
     counters.bytesIn += relay.bytesIn
     counters.bytesOut += relay.bytesOut

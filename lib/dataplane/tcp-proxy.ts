@@ -15,6 +15,7 @@ export interface TcpProxyOptions {
   readonly clock: Clock
   readonly log: Log
   readonly halfClosedTimeoutMs: number
+  readonly earlyRetry: boolean
 }
 
 /** A connection's descriptors: the client's and the upstream's. */
@@ -35,6 +36,7 @@ export class TcpProxy {
       engine: options.engine,
       clock: options.clock,
       log: options.log,
+      earlyRetry: options.earlyRetry,
       onLocalFailure: () => budget.starved(),
       onClosed: connection => {
         this.#connections.delete(connection)

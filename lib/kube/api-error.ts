@@ -94,11 +94,11 @@ function forbiddenMessage({ server, credentials, attributes }: RequestContext, s
   const who = user === undefined ? `we (${credentials})` : `user "${user}"`
   const needs = user === undefined ? 'need' : 'needs'
   if (attributes.resource === null) {
-    return `${server} refuses: RBAC: ${who} ${needs} "${attributes.verb}" on the path ${attributes.path}; see docs/RBAC`
+    return `${server} refuses: RBAC: ${who} ${needs} "${attributes.verb}" on the path ${attributes.path}; see docs/RBAC.md`
   }
   // An admission plugin or webhook also answers 403, with a reason of its own that no RBAC rule would change.
   const own = user === undefined && status.message !== '' ? ` (${status.message})` : ''
-  return `${server} refuses: RBAC: ${who} ${needs} ${requestText(attributes)}; see docs/RBAC${own}`
+  return `${server} refuses: RBAC: ${who} ${needs} ${requestText(attributes)}; see docs/RBAC.md${own}`
 }
 
 function requestText(attributes: RequestAttributes): string {

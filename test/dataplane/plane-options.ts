@@ -10,5 +10,6 @@ export const defaultOptions: Omit<DataPlaneOptions, 'engine'> = {
   random: Math.random,
   balancer: 'round-robin',
   halfClosedTimeoutMs: 3_600_000,
+  earlyRetry: true,
   udp: { idleMs: 30_000, streamIdleMs: 180_000, maxFlows: 10_000 },
 }

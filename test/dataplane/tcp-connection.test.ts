@@ -17,13 +17,13 @@ function create(endpoints: readonly string[]) {
   const events: string[] = []
   const clock = new ManualClock()
   let answer: (failure: DialFailure | null) => void = () => {}
-  let end: (end: RelayEnd) => void = () => {}
+  let end: (end: RelayEnd, sent: Uint8Array | null) => void = () => {}
   const relay: Relay = {
     bytesIn: 10,
     bytesOut: 20,
     buffered: 0,
     halfClosed: false,
-    abort: () => end('aborted'),
+    abort: () => end('aborted', null),
   }
   const engine: Partial<Engine> = {
     dialTcp(to, timeoutMs, done) {
@@ -43,6 +43,7 @@ function create(endpoints: readonly string[]) {
     engine: engine as Engine,
     clock,
     log: silentLog,
+    earlyRetry: true,
     onLocalFailure: () => events.push('no descriptor'),
     onClosed: () => events.push('closed'),
   }
@@ -55,7 +56,7 @@ function create(endpoints: readonly string[]) {
     /** What has happened since the last call. */
     events: () => events.splice(0),
     answer: (failure: DialFailure | null) => answer(failure),
-    end: (how: RelayEnd) => end(how),
+    end: (how: RelayEnd, sent: Uint8Array | null = null) => end(how, sent),
     active: () =>
       endpoints.map(() => service.pick('cluster', [])?.active ?? 0).reduce((sum, each) => sum + each),
   }

@@ -11,7 +11,8 @@ export const netEngine: Engine = {
   name: 'net',
   listenTcp: (at, onConnection, onError) => NetTcpListener.open(at, { onConnection, onError }),
   dialTcp,
-  relay: (client, upstream, head, done) => new NetRelay(asSocket(client), asSocket(upstream), head, done),
+  relay: (client, upstream, options, done) =>
+    new NetRelay(asSocket(client), asSocket(upstream), options, done),
   reset: conn => resetSocket(asSocket(conn)),
   bindUdp,
   openUdp,

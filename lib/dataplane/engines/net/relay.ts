@@ -5,23 +5,33 @@
 // stops the reading on the other side until it has drained.
 
 import type { Socket } from 'node:net'
-import type { Relay, RelayEnd } from '../../engine.ts'
+import type { Relay, RelayEnd, RelayOptions } from '../../engine.ts'
 import { resetAfterWrites, resetSocket } from './conn.ts'
+
+type Done = (end: RelayEnd, sent: Uint8Array | null) => void
 
 export class NetRelay implements Relay {
   readonly #client: Socket
   readonly #upstream: Socket
-  readonly #done: (end: RelayEnd) => void
+  readonly #options: RelayOptions
+  readonly #done: Done
+  /** The client's bytes so far; null as soon as they are too many or the upstream has answered. */
+  #kept: Buffer[] | null = null
+  #keptBytes = 0
   #end: RelayEnd = 'closed'
   #open = 2
+  readonly #letGoOfClient: () => void
 
-  constructor(client: Socket, upstream: Socket, head: Uint8Array | null, done: (end: RelayEnd) => void) {
+  constructor(client: Socket, upstream: Socket, options: RelayOptions, done: Done) {
     this.#client = client
     this.#upstream = upstream
+    this.#options = options
     this.#done = done
-    if (head !== null) upstream.write(head)
-    this.#forward(client, upstream, 'client-reset')
-    this.#forward(upstream, client, 'upstream-reset')
+    if (options.prefix !== null) upstream.write(options.prefix)
+    if (options.sent !== null && options.sent.length > 0) upstream.write(options.sent)
+    if (options.keepBytes > 0) this.#keep(options.sent === null ? [] : [Buffer.from(options.sent)])
+    this.#letGoOfClient = this.#followClient()
+    this.#followUpstream()
     client.resume()
     upstream.resume()
   }
@@ -44,25 +54,89 @@ export class NetRelay implements Relay {
 
   abort(): void {
     if (this.#end === 'closed') this.#end = 'aborted'
+    this.#kept = null
     resetSocket(this.#client)
     resetSocket(this.#upstream)
   }
 
-  #forward(from: Socket, to: Socket, reset: RelayEnd): void {
-    from.on('data', (chunk: Buffer) => {
-      if (!to.write(chunk)) from.pause()
+  /** Returns the function that takes the handlers off again, which leaves the client paused and as it was. */
+  #followClient(): () => void {
+    const client = this.#client
+    const upstream = this.#upstream
+    const onData = (chunk: Buffer): void => {
+      if (this.#kept !== null) this.#keep([chunk])
+      if (!upstream.write(chunk)) client.pause()
+    }
+    const onDrain = (): void => void upstream.resume()
+    const onEnd = (): void => void upstream.end()
+    const onError = (): void => {
+      if (this.#end === 'closed') this.#end = 'client-reset'
+    }
+    const onClose = (): void => this.#onClose(client, upstream)
+    client.on('data', onData).on('drain', onDrain).on('end', onEnd).on('error', onError).on('close', onClose)
+    // A client that is here for the second time may have said all it had to say, or be gone.
+    if (client.destroyed) process.nextTick(onClose)
+    else if (client.readableEnded) upstream.end()
+    return () => {
+      client
+        .off('data', onData)
+        .off('drain', onDrain)
+        .off('end', onEnd)
+        .off('error', onError)
+        .off('close', onClose)
+      client.pause()
+    }
+  }
+
+  #followUpstream(): void {
+    const client = this.#client
+    const upstream = this.#upstream
+    upstream.on('data', (chunk: Buffer) => {
+      this.#kept = null
+      if (!client.write(chunk)) upstream.pause()
     })
-    to.on('drain', () => from.resume())
-    from.on('end', () => to.end())
-    from.on('error', () => {
-      if (this.#end === 'closed') this.#end = reset
+    upstream.on('drain', () => client.resume())
+    upstream.on('end', () => {
+      if (!this.#offerRetry(false)) client.end()
     })
-    from.on('close', () => {
-      // Anything but an end of both its directions is a reset, by its peer or by us. What the other side was
-      // given before goes out first: a server that answers and resets has a client that wants to read the answer.
-      if (!from.readableEnded || !from.writableFinished) resetAfterWrites(to)
-      if (--this.#open === 0) this.#done(this.#end)
+    upstream.on('error', () => {
+      if (this.#offerRetry(true)) return
+      if (this.#end === 'closed') this.#end = 'upstream-reset'
     })
+    upstream.on('close', () => {
+      if (this.#end === 'unanswered') this.#done('unanswered', Buffer.concat(this.#kept ?? []))
+      else this.#onClose(upstream, client)
+    })
+  }
+
+  /** True if the upstream's end goes no further: the client is let go of, and gets another try. */
+  #offerRetry(reset: boolean): boolean {
+    if (this.#end === 'unanswered') return true
+    if (this.#kept === null || this.#client.destroyed || this.#end !== 'closed') return false
+    if (!this.#options.mayRetry(Buffer.concat(this.#kept), reset)) {
+      this.#kept = null
+      return false
+    }
+    this.#end = 'unanswered'
+    this.#letGoOfClient()
+    this.#upstream.destroy()
+    return true
+  }
+
+  #keep(chunks: readonly Buffer[]): void {
+    this.#kept ??= []
+    for (const chunk of chunks) {
+      this.#kept.push(chunk)
+      this.#keptBytes += chunk.length
+    }
+    if (this.#keptBytes > this.#options.keepBytes) this.#kept = null
+  }
+
+  #onClose(from: Socket, to: Socket): void {
+    // Anything but an end of both its directions is a reset, by its peer or by us. What the other side was
+    // given before goes out first: a server that answers and resets has a client that wants to read the answer.
+    if (!from.readableEnded || !from.writableFinished) resetAfterWrites(to)
+    if (--this.#open === 0) this.#done(this.#end, null)
   }
 }
 

@@ -26,7 +26,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     command.exitOverride(error => process.exit(error.exitCode === 0 ? 0 : 2))
   }
   try {
-    await program.parseAsync(argv)
+    await program.parseAsync(argv.map(withDashes))
   } catch (error) {
     process.stderr.write(`kube-relay: ${reasonOf(error)}\n`)
     if (!(error instanceof RelayError) && process.env['KUBE_RELAY_DEBUG'] && error instanceof Error) {
@@ -34,6 +34,11 @@ export async function main(argv: readonly string[]): Promise<void> {
     }
     process.exit(error instanceof RelayError && error.code.startsWith('INVALID') ? 2 : 1)
   }
+}
+
+/** As in Kubernetes' programs, --hostname_override is --hostname-override. */
+function withDashes(argument: string): string {
+  return argument.replace(/^--[a-z][\w-]*/, flag => flag.replaceAll('_', '-'))
 }
 
 const examples = `

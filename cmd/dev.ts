@@ -4,30 +4,25 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Command, Option } from 'commander'
-import type { Address } from '../lib/model/address.ts'
 import { RelayError } from '../lib/model/error.ts'
 import { renderStatus, type StatusDocument } from '../lib/ops/status.ts'
 import { startStandalone, type StandaloneAgent } from '../lib/standalone-agent.ts'
-import {
-  addLogFlags,
-  addProxyFlags,
-  agentOptionsFrom,
-  logFrom,
-  parseBindAddress,
-  type LogFlags,
-  type ProxyFlags,
-} from './flags.ts'
+import { agentOptionsFrom, configurationFrom, logSettingsFrom } from './configuration.ts'
+import { parseBindAddress, type BindAddress } from './flag-values.ts'
+import { addLogFlags, addProxyFlags, logFrom } from './flags.ts'
+import { addServerFlags } from './server-flags.ts'
 import { untilStopped } from './until-stopped.ts'
 
-interface DevFlags extends ProxyFlags, LogFlags {
+interface DevFlags {
   readonly manifests: string
   readonly serviceClusterIpRange: string
-  readonly apiBindAddress: Address | null
+  readonly apiBindAddress: BindAddress
 }
 
 export function devCommand(): Command {
   const command = new Command('dev')
     .description('try it: an embedded control plane, sample pods and the proxy, all on loopback')
+    .optionsGroup('Control plane:')
     .addOption(
       new Option('--manifests <dir>', 'a folder (or file) of YAML manifests').default(
         examplesFolder(),
@@ -37,10 +32,11 @@ export function devCommand(): Command {
     .option('--service-cluster-ip-range <cidrs>', 'where cluster IPs come from', '127.96.0.0/16')
     .addOption(
       new Option('--api-bind-address <ip:port>', 'where the embedded API server listens')
-        .argParser(parseBindAddress)
-        .default(parseBindAddress('127.0.0.1:0'), '127.0.0.1, any free port'),
+        .argParser(parseBindAddress(0))
+        .default({ ip: '127.0.0.1', port: 0 }, '127.0.0.1, any free port'),
     )
-  addProxyFlags(command, { nodePortAddresses: '127.0.0.0/8,::1/128', healthz: 'off' })
+  addProxyFlags(command, { nodePortAddresses: 'localhost' })
+  addServerFlags(command, { healthz: 'off' })
   addLogFlags(command, 'warn')
   return command.addHelpText('after', examples).action(dev)
 }
@@ -50,18 +46,16 @@ Examples:
   kube-relay dev
   kube-relay dev --manifests ./services      edit a file there, and it is applied`
 
-async function dev(flags: DevFlags): Promise<void> {
-  const log = logFrom(flags)
+async function dev(flags: DevFlags, command: Command): Promise<void> {
+  const log = logFrom(logSettingsFrom(command))
   const stopped = untilStopped()
   process.stdout.write('starting the control plane, the sample pods and the proxy …\n')
   const running = await startStandalone({
-    ...agentOptionsFrom(flags),
-    nodeName: 'dev',
+    ...agentOptionsFrom(configurationFrom(command, { name: 'dev', allowLoopbackEndpoints: true })),
     log,
     manifests: flags.manifests,
     serviceCidrs: flags.serviceClusterIpRange.split(','),
-    api: flags.apiBindAddress ?? { ip: '127.0.0.1', port: 0 },
-    allowLoopbackEndpoints: true,
+    api: flags.apiBindAddress === 'off' ? { ip: '127.0.0.1', port: 0 } : flags.apiBindAddress,
     samplePodCommand: [process.execPath, ...process.execArgv, process.argv[1] ?? '', 'sample-pod'],
   })
   await Promise.race([

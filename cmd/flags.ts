@@ -1,84 +1,122 @@
-// What flags have in common: how their values are written and read, and the flags that several commands share.
+// The flags that have an effect, in the groups that help shows them in. `run` has all of them, other commands some.
 
 import os from 'node:os'
-import { InvalidArgumentError, Option, type Command } from 'commander'
-import { NodePortAddresses, parseCidr } from '../lib/control/node-port-addresses.ts'
-import { canonicalIp, type Address } from '../lib/model/address.ts'
-import { reasonOf } from '../lib/model/error.ts'
+import { Option, type Command } from 'commander'
+import { localModes, type LocalMode } from '../lib/config/kube-proxy-schema.ts'
+import type { Cidr } from '../lib/model/cidr.ts'
+import { RelayError } from '../lib/model/error.ts'
+import type { NodePortRange } from '../lib/model/node-port-ranges.ts'
+import {
+  balancePolicies,
+  readMaxConnections,
+  readProxyProtocol,
+  readTimeout,
+  type BalancePolicy,
+} from '../lib/model/proxy-settings.ts'
 import { createLog, logLevels, type Log, type LogFormat, type LogLevel } from '../lib/ops/log.ts'
-import { balancerNames, type BalancerName } from '../lib/policy/balancer.ts'
+import { defaultPassiveHealth } from '../lib/policy/passive-health.ts'
+import {
+  parseCount,
+  parseDuration,
+  parseIp,
+  parseNodePortRanges,
+  parseOomScore,
+  parsePodCidrs,
+  parseSetting,
+  parseVerbosity,
+  type Setting,
+} from './flag-values.ts'
 
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
-
-/** A duration as Kubernetes' flags write it ("250ms", "1h30m", "2s"), in milliseconds. */
-export function parseDuration(text: string): number {
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)]
-  const total = parts.reduce((sum, [, number, unit]) => sum + Number(number) * (unitMs[unit ?? ''] ?? 0), 0)
-  if (parts.length === 0 || parts.map(([part]) => part).join('') !== text || total <= 0) {
-    throw new InvalidArgumentError('Expected a duration such as 500ms, 30s or 1h30m.')
-  }
-  return total
+export interface ClusterFlags {
+  readonly kubeconfig?: string
+  readonly context?: string
+  readonly master?: string
 }
 
-/** "IP:PORT", or null for "" and "off". Port 0 asks the system for a free one. */
-export function parseBindAddress(text: string): Address | null {
-  if (text === '' || text === 'off') return null
-  const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d+)$/.exec(text)
-  const ip = canonicalIp(match?.[1] ?? (match?.[2] === 'localhost' ? '127.0.0.1' : (match?.[2] ?? '')))
-  const port = Number(match?.[3])
-  if (ip === null || !Number.isInteger(port) || port > 65_535) {
-    throw new InvalidArgumentError('Expected IP:PORT such as 127.0.0.1:10249 or [::1]:10249, or "off".')
-  }
-  return { ip, port }
+export function addClusterFlags(command: Command): Command {
+  return command
+    .optionsGroup('Cluster:')
+    .option(
+      '--kubeconfig <file>',
+      'how to reach the API server (default: $KUBECONFIG, else the service account)',
+    )
+    .option('--context <name>', "the kubeconfig's context to use (default: its current-context)")
+    .option('--master <url>', "the API server's URL; overrides the kubeconfig's")
 }
 
-export function parseCount(text: string): number {
-  if (!/^\d+$/.test(text) || Number(text) < 1)
-    throw new InvalidArgumentError('Expected a whole number above 0.')
-  return Number(text)
+/** Flags about the node itself. */
+export interface NodeFlags {
+  readonly hostnameOverride?: string
+  readonly bindAddress: string
+  readonly clusterCidr: readonly Cidr[]
+  readonly detectLocalMode?: LocalMode
+  readonly oomScoreAdj?: number
 }
 
-function parseNodePortAddresses(text: string): NodePortAddresses {
-  try {
-    const cidrs = text === '' ? [] : text.split(',')
-    return new NodePortAddresses(cidrs.map(cidr => parseCidr(cidr, '--nodeport-addresses')))
-  } catch (error) {
-    throw new InvalidArgumentError(reasonOf(error))
-  }
+export function addNodeFlags(command: Command): Command {
+  return command
+    .optionsGroup('Node:')
+    .option('--hostname-override <name>', "this node's name (default: $NODE_NAME, else the host's name)")
+    .addOption(
+      new Option(
+        '--bind-address <ip>',
+        "the node's primary IP, if not what its Node object says; nothing listens on it. " +
+          'An IPv6 one makes health and metrics listen on IPv6',
+      )
+        .argParser(parseIp)
+        .default('0.0.0.0'),
+    )
+    .addOption(
+      new Option(
+        '--cluster-cidr <cidrs>',
+        "whose clients count as on this node for externalTrafficPolicy Local (default: the node's podCIDRs)",
+      ).argParser(parsePodCidrs),
+    )
+    .addOption(
+      new Option(
+        '--detect-local-mode <mode>',
+        'NodeCIDR ignores --cluster-cidr; the interface modes mean NodeCIDR here (default: ClusterCIDR)',
+      ).choices(localModes),
+    )
+    .addOption(
+      new Option(
+        '--oom-score-adj <n>',
+        "this process's oom_score_adj, from -1000 to 1000 (default: left as it is)",
+      ).argParser(parseOomScore),
+    )
 }
 
 /** Flags of `run` and `dev` about proxying. */
 export interface ProxyFlags {
-  readonly balance: BalancerName
-  readonly nodeportAddresses: NodePortAddresses
+  readonly balance: BalancePolicy
+  readonly nodeportAddresses: readonly NodePortRange[]
   readonly minSyncPeriod: number
+  readonly proxyProtocol: Setting<'v1' | 'v2' | null>
+  readonly maxConnections: Setting<number | null>
+  readonly drainTimeout: Setting<number | null>
+  readonly maxConnectionAge: Setting<number | null>
+  readonly earlyRetry: 'safe' | 'off'
+  readonly passiveHealth: 'on' | 'off'
+  readonly passiveHealthFailures: number
   readonly halfClosedTimeout: number
   readonly udpIdleTimeout: number
   readonly udpStreamTimeout: number
   readonly maxUdpFlows: number
-  readonly metricsBindAddress: Address | null
-  readonly healthzBindAddress: Address | null
 }
 
-export function addProxyFlags(
-  command: Command,
-  defaults: { readonly nodePortAddresses: string; readonly healthz: string },
-): Command {
+export function addProxyFlags(command: Command, defaults: { readonly nodePortAddresses: string }): Command {
   const duration = (flag: string, text: string, value: string): Option =>
     new Option(`--${flag} <duration>`, text).argParser(parseDuration).default(parseDuration(value), value)
-  return command
-    .addOption(
-      new Option('--balance <policy>', 'how an endpoint is picked')
-        .choices(balancerNames)
-        .default('round-robin'),
-    )
+  const ranges = parseNodePortRanges(defaults.nodePortAddresses)
+  command
+    .optionsGroup('Proxying:')
     .addOption(
       new Option(
-        '--nodeport-addresses <cidrs>',
-        'comma-separated CIDRs of the node addresses that get NodePorts',
+        '--nodeport-addresses <list>',
+        'node addresses that get NodePorts: CIDRs, primary, localhost, all; comma-separated',
       )
-        .argParser(parseNodePortAddresses)
-        .default(parseNodePortAddresses(defaults.nodePortAddresses), defaults.nodePortAddresses || 'all'),
+        .argParser(parseNodePortRanges)
+        .default(ranges, defaults.nodePortAddresses || 'all'),
     )
     .addOption(duration('min-sync-period', 'a burst of changes is applied at most this often', '100ms'))
     .addOption(
@@ -92,71 +130,85 @@ export function addProxyFlags(
         .default(8192),
     )
     .addOption(
-      new Option('--metrics-bind-address <ip:port>', 'where /status is served; "off" for nowhere')
-        .argParser(parseBindAddress)
-        .default(parseBindAddress('127.0.0.1:10249'), '127.0.0.1:10249'),
+      new Option(
+        '--early-retry <mode>',
+        'safe: an endpoint that resets before more than a replayable request was sent is replaced by another',
+      )
+        .choices(['safe', 'off'])
+        .default('safe'),
     )
     .addOption(
-      new Option(
-        '--healthz-bind-address <ip:port>',
-        'where /healthz and /livez are served; "off" for nowhere',
-      )
-        .argParser(parseBindAddress)
-        .default(parseBindAddress(defaults.healthz), defaults.healthz),
+      new Option('--passive-health <mode>', 'set endpoints aside for a while when dials to them keep failing')
+        .choices(['on', 'off'])
+        .default('on'),
     )
+    .addOption(
+      new Option('--passive-health-failures <n>', 'consecutive failures that set an endpoint aside')
+        .argParser(parseCount)
+        .default(defaultPassiveHealth.failures),
+    )
+  return addServiceFlags(command)
 }
 
-/** The agent's options that come from its flags as they are. */
-export function agentOptionsFrom(flags: ProxyFlags) {
-  return {
-    balancer: flags.balance,
-    nodePortAddresses: flags.nodeportAddresses,
-    minSyncIntervalMs: flags.minSyncPeriod,
-    halfClosedTimeoutMs: flags.halfClosedTimeout,
-    udp: { idleMs: flags.udpIdleTimeout, streamIdleMs: flags.udpStreamTimeout, maxFlows: flags.maxUdpFlows },
-    metricsBindAddress: flags.metricsBindAddress,
-    healthzBindAddress: flags.healthzBindAddress,
-  }
+function addServiceFlags(command: Command): Command {
+  const timeout = (flag: string, text: string): Option =>
+    new Option(`--${flag} <duration>`, text)
+      .argParser(parseSetting(readTimeout))
+      .default({ value: null }, 'never')
+  return command
+    .optionsGroup('Defaults for Services (an annotation kube-relay/<flag> changes one):')
+    .addOption(
+      new Option('--balance <policy>', 'how an endpoint is picked')
+        .choices(balancePolicies)
+        .default('round-robin'),
+    )
+    .addOption(
+      new Option('--proxy-protocol <version>', 'the PROXY header that TCP endpoints get: off, v1 or v2')
+        .argParser(parseSetting(readProxyProtocol))
+        .default({ value: null }, 'off'),
+    )
+    .addOption(
+      new Option('--max-connections <n>', 'TCP connections of a service at a time; 0 = no limit')
+        .argParser(parseSetting(readMaxConnections))
+        .default({ value: null }, '0'),
+    )
+    .addOption(timeout('drain-timeout', 'end connections to an endpoint that is gone after this long'))
+    .addOption(timeout('max-connection-age', 'end connections at this age (±10 %), so that clients spread'))
 }
 
 export interface LogFlags {
   readonly logLevel: LogLevel
   readonly logFormat: LogFormat
+  readonly loggingFormat?: LogFormat
+  readonly v?: number
 }
 
 export function addLogFlags(command: Command, level: LogLevel): Command {
   return command
+    .optionsGroup('Logging:')
     .addOption(
       new Option('--log-level <level>', 'least severe level to log').choices(logLevels).default(level),
     )
     .addOption(
-      new Option('--log-format <format>', 'text for people, json for machines')
+      new Option('--log-format <format>', 'text for people, json for machines (--logging-format is the same)')
         .choices(['text', 'json'])
         .default(process.stderr.isTTY ? 'text' : 'json', 'text on a terminal, else json'),
     )
-}
-
-export function logFrom(flags: LogFlags): Log {
-  return createLog({ level: flags.logLevel, format: flags.logFormat })
-}
-
-export interface ClusterFlags {
-  readonly kubeconfig?: string
-  readonly context?: string
-  readonly master?: string
-}
-
-export function addClusterFlags(command: Command): Command {
-  return command
-    .option(
-      '--kubeconfig <file>',
-      'how to reach the API server (default: $KUBECONFIG, else the service account)',
+    .addOption(new Option('--logging-format <format>').choices(['text', 'json']).hideHelp())
+    .addOption(
+      new Option('-v, --v <n>', "kube-proxy's verbosity: from 4 on, debug is logged").argParser(
+        parseVerbosity,
+      ),
     )
-    .option('--context <name>', "the kubeconfig's context to use (default: its current-context)")
-    .option('--master <url>', "the API server's URL; overrides the kubeconfig's")
+}
+
+export function logFrom({ level, format }: { readonly level: LogLevel; readonly format: LogFormat }): Log {
+  return createLog({ level, format })
 }
 
 /** This node's name in the API: the flag, else the downward API's variable, else the host's name. */
 export function nodeNameFrom(hostnameOverride: string | undefined): string {
-  return (hostnameOverride ?? process.env['NODE_NAME'] ?? os.hostname()).trim().toLowerCase()
+  const name = (hostnameOverride || process.env['NODE_NAME'] || os.hostname()).trim().toLowerCase()
+  if (name === '') throw new RelayError('INVALID_CONFIG', '--hostname-override: a blank name is no name')
+  return name
 }

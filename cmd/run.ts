@@ -1,49 +1,65 @@
 // kube-relay run: the agent, for a cluster's API server or for a folder of manifests.
 
+import { writeFile } from 'node:fs/promises'
 import { Command, Option } from 'commander'
+import { stringify } from 'yaml'
 import { startAgent, type Agent } from '../lib/agent.ts'
+import { kubeProxyConfigurationOf, type AgentConfiguration } from '../lib/config/agent-configuration.ts'
 import { loadClusterAccess } from '../lib/kube/load-cluster-access.ts'
-import { RelayError } from '../lib/model/error.ts'
-import type { Address } from '../lib/model/address.ts'
+import { formatAddress } from '../lib/model/address.ts'
+import { RelayError, reasonOf } from '../lib/model/error.ts'
 import type { Log } from '../lib/ops/log.ts'
+import { setOomScoreAdj } from '../lib/ops/oom-score.ts'
+import { tryBind } from '../lib/ops/try-bind.ts'
 import { startStandalone } from '../lib/standalone-agent.ts'
+import {
+  agentOptionsFrom,
+  applyBindAddressRules,
+  applyConfigFile,
+  configurationFrom,
+  logSettingsFrom,
+} from './configuration.ts'
+import { parseBindAddress, parseBoolean, type BindAddress } from './flag-values.ts'
 import {
   addClusterFlags,
   addLogFlags,
+  addNodeFlags,
   addProxyFlags,
-  agentOptionsFrom,
   logFrom,
   nodeNameFrom,
-  parseBindAddress,
   type ClusterFlags,
-  type LogFlags,
-  type ProxyFlags,
+  type NodeFlags,
 } from './flags.ts'
+import { addIgnoredFlags } from './ignored-flags.ts'
+import { addHardFailFlags, addServerFlags } from './server-flags.ts'
 import { untilStopped } from './until-stopped.ts'
 
-interface RunFlags extends ClusterFlags, ProxyFlags, LogFlags {
+interface RunFlags extends ClusterFlags, NodeFlags {
+  readonly config?: string
+  readonly writeConfigTo?: string
+  readonly cleanup: boolean
+  readonly initOnly: boolean
   readonly manifests?: string
   readonly serviceClusterIpRange: string
-  readonly apiBindAddress: Address | null
-  readonly hostnameOverride?: string
+  readonly apiBindAddress: BindAddress
   readonly allowLoopbackEndpoints: boolean
 }
 
+type AgentOptions = ReturnType<typeof agentOptionsFrom>
+
 export function runCommand(): Command {
   const command = new Command('run').description('run the agent that proxies on this node')
-  addClusterFlags(command)
-    .option('--manifests <dir>', 'serve the YAML manifests of a folder (or file) instead of a cluster')
+  command
+    .optionsGroup('Configuration:')
+    .option('--config <file>', 'a KubeProxyConfiguration; a flag on the command line wins over it')
     .option(
-      '--service-cluster-ip-range <cidrs>',
-      'with --manifests: where cluster IPs come from',
-      '127.96.0.0/16',
+      '--write-config-to <file>',
+      'write what flags, file and defaults come to as a KubeProxyConfiguration, and exit',
     )
-    .addOption(
-      new Option('--api-bind-address <ip:port>', 'with --manifests: where the embedded API server listens')
-        .argParser(parseBindAddress)
-        .default(parseBindAddress('127.0.0.1:0'), '127.0.0.1, any free port'),
-    )
-    .option('--hostname-override <name>', "this node's name (default: $NODE_NAME, else the host's name)")
+  addClusterFlags(command)
+  addNodeFlags(command)
+  addProxyFlags(command, { nodePortAddresses: '' })
+    .optionsGroup('Proxying:')
     .option(
       '--allow-loopback-endpoints',
       'dial endpoints on 127.0.0.0/8 and ::1 (for tests: any tenant may name them)',
@@ -57,64 +73,128 @@ export function runCommand(): Command {
     .addOption(
       new Option('--workers <n>', 'processes that proxy: 0 = the agent itself').choices(['0']).default('0'),
     )
-  addProxyFlags(command, { nodePortAddresses: '', healthz: '0.0.0.0:10256' })
+  addHardFailFlags(addServerFlags(command, { healthz: 'on' }))
   addLogFlags(command, 'info')
+  addManifestFlags(command)
+  addIgnoredFlags(addUselessActions(command))
   return command.addHelpText('after', examples).action(run)
 }
 
+function addManifestFlags(command: Command): void {
+  command
+    .optionsGroup('Without a cluster:')
+    .option('--manifests <dir>', 'serve the YAML manifests of a folder (or file) instead of a cluster')
+    .option(
+      '--service-cluster-ip-range <cidrs>',
+      'with --manifests: where cluster IPs come from',
+      '127.96.0.0/16',
+    )
+    .addOption(
+      new Option('--api-bind-address <ip:port>', 'with --manifests: where the embedded API server listens')
+        .argParser(parseBindAddress(0))
+        .default({ ip: '127.0.0.1', port: 0 }, '127.0.0.1, any free port'),
+    )
+}
+
+/** What kube-proxy does once and ends: there are no kernel rules to remove, and nothing that takes root first. */
+function addUselessActions(command: Command): Command {
+  const action = (flag: string): Option =>
+    new Option(`--${flag} [bool]`).argParser(parseBoolean).preset('true').default(false).hideHelp()
+  return command.addOption(action('cleanup')).addOption(action('init-only'))
+}
+
 const examples = `
+kube-proxy's other flags (--proxy-mode, --conntrack-*, --iptables-*, --ipvs-* …) are accepted and have no effect;
+docs/COMPATIBILITY.md lists them.
+
 Examples:
   kube-relay run --kubeconfig /etc/kube-relay/kubeconfig
+  kube-relay run --config /var/lib/kube-proxy/config.conf --hostname-override node-1
   kube-relay run --master https://10.0.0.1:6443           with the pod's service account
   kube-relay run --manifests ./services --allow-loopback-endpoints
-  kube-relay run --nodeport-addresses 10.0.0.0/8,127.0.0.0/8 --balance random`
+  kube-relay run --nodeport-addresses primary,localhost --balance random`
 
-async function run(flags: RunFlags): Promise<void> {
-  const log = logFrom(flags)
-  const nodeName = nodeNameFrom(flags.hostnameOverride)
+async function run(_: unknown, command: Command): Promise<void> {
+  const { cleanup, initOnly, config } = command.opts<RunFlags>()
+  if (cleanup || initOnly) {
+    const what = cleanup ? '--cleanup: nothing to clean up' : '--init-only: nothing to initialise'
+    process.stdout.write(`${what}, kube-relay leaves no rules in the kernel\n`)
+    return
+  }
+  const notes = [...(await applyConfigFile(command, config)), ...applyBindAddressRules(command)]
+  const flags = command.opts<RunFlags>()
+  const configuration = configurationFrom(command, {
+    name: nodeNameFrom(flags.hostnameOverride),
+    allowLoopbackEndpoints: flags.allowLoopbackEndpoints,
+  })
+  if (flags.writeConfigTo !== undefined) {
+    await writeConfig(flags.writeConfigTo, configuration)
+    return
+  }
+  const log = logFrom(logSettingsFrom(command))
+  for (const note of notes) log.info(note)
+  if (configuration.bindAddressHardFail) await failUnlessFree(configuration)
+  if (configuration.oomScoreAdj !== null) setOomScoreAdj(configuration.oomScoreAdj, log)
+  const options = agentOptionsFrom(configuration)
   const running =
     flags.manifests === undefined
-      ? await runForCluster(flags, nodeName, log)
-      : await runForManifests(flags, flags.manifests, nodeName, log)
+      ? await runForCluster(flags, options, log)
+      : await runForManifests(flags, command, flags.manifests, options, log)
   await untilStopped()
   log.info('stopping')
   await running.close()
 }
 
-async function runForCluster(flags: RunFlags, nodeName: string, log: Log): Promise<Agent> {
+async function writeConfig(file: string, configuration: AgentConfiguration): Promise<void> {
+  try {
+    await writeFile(file, stringify(kubeProxyConfigurationOf(configuration)))
+  } catch (error) {
+    throw new RelayError('INVALID_CONFIG', `--write-config-to: ${file} can't be written (${reasonOf(error)})`)
+  }
+  process.stdout.write(`wrote ${file}\n`)
+}
+
+/** --bind-address-hard-fail: without it, an address that is taken is tried again for as long as it takes. */
+async function failUnlessFree(configuration: AgentConfiguration): Promise<void> {
+  for (const [flag, at] of [
+    ['--healthz-bind-address', configuration.healthzBindAddress],
+    ['--metrics-bind-address', configuration.metricsBindAddress],
+  ] as const) {
+    const error = at === null ? null : await tryBind(at)
+    if (at === null || error === null) continue
+    const address = formatAddress(at.ip, at.port)
+    throw new RelayError('ADDRESS', `${flag} ${address} can't be bound: ${reasonOf(error)}`, { cause: error })
+  }
+}
+
+async function runForCluster(flags: RunFlags, options: AgentOptions, log: Log): Promise<Agent> {
   const access = await loadClusterAccess({ ...flags, env: process.env })
+  const { nodeName } = options
   log.info({ node: nodeName, server: access.server.href }, `kube-relay starts, using ${access.describe}`)
-  return startAgent({
-    ...agentOptionsFrom(flags),
-    allowLoopbackEndpoints: flags.allowLoopbackEndpoints,
-    nodeName,
-    log,
-    access,
-    source: 'apiserver',
-  })
+  return startAgent({ ...options, log, access, source: 'apiserver' })
 }
 
 async function runForManifests(
   flags: RunFlags,
-  path: string,
-  nodeName: string,
+  command: Command,
+  manifests: string,
+  options: AgentOptions,
   log: Log,
 ): Promise<{ close(): Promise<void> }> {
-  if (flags.kubeconfig !== undefined || flags.master !== undefined) {
+  // A file's kubeconfig may stay: --manifests was written after it.
+  if (command.getOptionValueSource('kubeconfig') === 'cli' || flags.master !== undefined) {
     throw new RelayError(
       'INVALID_CONFIG',
       '--manifests serves without a cluster: leave out --kubeconfig and --master',
     )
   }
-  log.info({ node: nodeName, manifests: path }, 'kube-relay starts with its own control plane')
+  log.info({ node: options.nodeName, manifests }, 'kube-relay starts with its own control plane')
   return startStandalone({
-    ...agentOptionsFrom(flags),
-    nodeName,
+    ...options,
     log,
-    manifests: path,
+    manifests,
     serviceCidrs: flags.serviceClusterIpRange.split(','),
-    api: flags.apiBindAddress ?? { ip: '127.0.0.1', port: 0 },
-    allowLoopbackEndpoints: flags.allowLoopbackEndpoints,
+    api: flags.apiBindAddress === 'off' ? { ip: '127.0.0.1', port: 0 } : flags.apiBindAddress,
     samplePodCommand: null,
   })
 }

@@ -10,6 +10,7 @@ import type { ClusterAccess } from './kube/cluster-access.ts'
 import { formatAddress, type Address } from './model/address.ts'
 import { reasonOf } from './model/error.ts'
 import { asFields } from './model/fields.ts'
+import { tryBind } from './ops/try-bind.ts'
 import { version } from './version.ts'
 
 export interface CheckResult {
@@ -91,19 +92,10 @@ function checkAcceptPause(): CheckResult {
 
 async function checkPortFree(at: Address): Promise<CheckResult> {
   const name = `address ${formatAddress(at.ip, at.port)}`
-  const server = net.createServer()
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen({ host: at.ip, port: at.port }, resolve)
-    })
-    return { name, verdict: 'ok', found: 'free' }
-  } catch (error) {
-    const remedy = `find who holds it (ss -lntp 'sport = :${at.port}'; kube-proxy uses the same), or choose another`
-    return { name, verdict: 'warn', found: reasonOf(error), remedy }
-  } finally {
-    server.close()
-  }
+  const error = await tryBind(at)
+  if (error === null) return { name, verdict: 'ok', found: 'free' }
+  const remedy = `find who holds it (ss -lntp 'sport = :${at.port}'; kube-proxy uses the same), or choose another`
+  return { name, verdict: 'warn', found: reasonOf(error), remedy }
 }
 
 const needed = [

@@ -1,20 +1,10 @@
-// Finds manifest files and reads them as YAML (JSON is YAML, too), keeping where each value stands, so that every
-// complaint can name file and line. Nothing here knows what the documents mean.
+// Finds manifest files and reads them as YAML documents, so that every complaint can name file and line. Nothing here
+// knows what the documents mean.
 
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  parseAllDocuments,
-  type Document,
-  type Node,
-} from 'yaml'
+import { readYaml, type YamlDocument } from '../config/yaml-documents.ts'
 import { reasonOf } from '../model/error.ts'
-import type { Path } from './schema.ts'
 
 export interface ManifestProblem {
   /** `skipped`: a document of a kind that has no meaning here; everything is in order otherwise. */
@@ -28,11 +18,8 @@ export interface ManifestProblem {
 }
 
 /** One document of a file, as plain values. */
-export interface ManifestDocument {
+export interface ManifestDocument extends YamlDocument {
   readonly file: string
-  readonly value: unknown
-  /** Where a value stands; the nearest one around it where it doesn't exist. */
-  readonly locate: (path: Path) => { readonly line: number; readonly column: number }
 }
 
 export interface ManifestFiles {
@@ -53,7 +40,9 @@ export async function readManifests(path: string): Promise<ManifestFiles> {
   const files = await findFiles(path, problems)
   for (const file of files) {
     try {
-      readDocuments(file, await readFile(file, 'utf8'), documents, problems)
+      const found = readYaml(await readFile(file, 'utf8'))
+      documents.push(...found.documents.map(document => ({ file, ...document })))
+      problems.push(...found.problems.map(problem => ({ level: 'error' as const, file, ...problem })))
     } catch (error) {
       problems.push({ level: 'error', file, message: `can't be read (${reasonOf(error)})` })
     }
@@ -85,70 +74,4 @@ async function findFiles(path: string, problems: ManifestProblem[]): Promise<rea
     problems.push({ level: 'error', file: path, message: `can't be read (${reasonOf(error)})` })
   }
   return files
-}
-
-function readDocuments(
-  file: string,
-  text: string,
-  documents: ManifestDocument[],
-  problems: ManifestProblem[],
-): void {
-  const lines = new LineCounter()
-  const at = (offset: number) => {
-    const { line, col } = lines.linePos(offset)
-    return { line: Math.max(line, 1), column: Math.max(col, 1) }
-  }
-  // With text that holds no document at all, the result is an empty list of another type.
-  const parsed = parseAllDocuments(text, {
-    lineCounter: lines,
-    prettyErrors: false,
-    merge: true,
-    logLevel: 'silent',
-  })
-  for (const document of parsed as readonly Document.Parsed[]) {
-    const [error] = document.errors
-    if (error) {
-      // Only the first: the others mostly follow from it.
-      const duplicate =
-        error.code === 'DUPLICATE_KEY' ? /^\s*"?([^\s":]+)/.exec(text.slice(error.pos[0])) : null
-      const message = duplicate
-        ? `duplicate key ${duplicate[1]}`
-        : `YAML syntax error: ${oneLine(error.message)}`
-      problems.push({ level: 'error', file, ...at(error.pos[0]), message })
-      continue
-    }
-    try {
-      const value: unknown = document.toJS()
-      if (value === null || value === undefined) continue
-      documents.push({ file, value, locate: path => at(offsetOf(document, path)) })
-    } catch (error_) {
-      // More aliases than any honest document has, or one that points nowhere.
-      problems.push({ level: 'error', file, ...at(document.range[0]), message: oneLine(reasonOf(error_)) })
-    }
-  }
-}
-
-function offsetOf(document: Document.Parsed, path: Path): number {
-  let node: unknown = document.contents
-  let offset = document.contents?.range?.[0] ?? document.range[0]
-  for (const step of path) {
-    if (isAlias(node)) node = node.resolve(document)
-    if (isMap(node)) {
-      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step))
-      if (!pair) break
-      // The key's line, not the value's: a block value begins below its key.
-      offset = (pair.key as Node).range?.[0] ?? offset
-      node = pair.value
-    } else if (isSeq(node)) {
-      const item = node.items[Number(step)] as Node | undefined
-      if (!item) break
-      offset = item.range?.[0] ?? offset
-      node = item
-    } else break
-  }
-  return offset
-}
-
-function oneLine(message: string): string {
-  return message.replace(/\s*\n\s*/g, ' ')
 }

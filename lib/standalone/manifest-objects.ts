@@ -3,13 +3,13 @@
 
 import type { KubeObject } from '../model/objects.ts'
 import { asFields } from '../model/fields.ts'
-import { closest } from './closest.ts'
+import { closest } from '../model/closest.ts'
 import { controllerName, managedByLabel } from './endpoint-slices.ts'
 import { slicesFromEndpoints } from './endpoints-conversion.ts'
 import type { ManifestDocument, ManifestProblem } from './manifest-files.ts'
 import { endpointsSchema, schemaOf } from './manifest-schema.ts'
 import { apiVersionOf, endpointSlices, resourceTypes, type ResourceType } from './resources.ts'
-import { conform, type Path, type Schema } from './schema.ts'
+import { conform, type Path, type Schema } from '../model/schema.ts'
 
 /** An object of a manifest, checked against its kind's schema. */
 export interface ManifestObject {

@@ -3,7 +3,7 @@
 // rest let through. Enumerated values are left to validation, which answers them as the real server does.
 
 import { endpointSlices, namespaces, nodes, pods, services, type ResourceType } from './resources.ts'
-import type { Schema } from './schema.ts'
+import type { Schema } from '../model/schema.ts'
 
 const string: Schema = { type: 'string' }
 const integer: Schema = { type: 'integer' }

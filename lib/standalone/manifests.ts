@@ -19,7 +19,7 @@ import {
   services,
   type ResourceType,
 } from './resources.ts'
-import { parsePath, type Path } from './schema.ts'
+import { parsePath, type Path } from '../model/schema.ts'
 import { StatusError, type StatusCause } from './status.ts'
 
 export { formatManifestProblem, type ManifestProblem }

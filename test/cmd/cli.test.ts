@@ -36,8 +36,8 @@ const wrongCalls: readonly {
     says: /\/nonexistent/,
   },
   {
-    name: 'a bind address without a port',
-    args: ['run', '--metrics-bind-address', '127.0.0.1'],
+    name: 'a bind address that is none',
+    args: ['run', '--metrics-bind-address', '127.0.0.1:x'],
     code: 2,
     says: /--metrics-bind-address.*127\.0\.0\.1:10249/s,
   },
@@ -48,6 +48,42 @@ const wrongCalls: readonly {
     args: ['run', '--nodeport-addresses', '10.0.0.0/33'],
     code: 2,
     says: /"10\.0\.0\.0\/33" is not a CIDR/,
+  },
+  {
+    name: 'a mistyped word for node addresses',
+    args: ['run', '--nodeport-addresses', '10.0.0.0/8,primry'],
+    code: 2,
+    says: /"primry" is not a CIDR.*did you mean primary/,
+  },
+  { name: 'an address that is none', args: ['run', '--bind-address', '10.1'], code: 2, says: /IP address/ },
+  {
+    name: 'two CIDRs of a family',
+    args: ['run', '--cluster-cidr', '10.0.0.0/8,11.0.0.0/8'],
+    code: 2,
+    says: /one of each/,
+  },
+  {
+    name: 'an OOM score out of range',
+    args: ['run', '--oom-score-adj', '-1001'],
+    code: 2,
+    says: /-1000 to 1000/,
+  },
+  { name: 'a PROXY version', args: ['run', '--proxy-protocol', 'v3'], code: 2, says: /off, v1, v2/ },
+  { name: 'a limit below 0', args: ['run', '--max-connections=-1'], code: 2, says: /from 0 \(no limit\)/ },
+  {
+    name: 'an age beyond timers',
+    args: ['run', '--max-connection-age', '700h'],
+    code: 2,
+    says: /at most 480h/,
+  },
+  { name: 'a local mode', args: ['run', '--detect-local-mode', 'Magic'], code: 2, says: /NodeCIDR/ },
+  { name: 'a blank name', args: ['run', '--hostname-override', ' '], code: 2, says: /blank/ },
+  { name: 'neither true nor false', args: ['run', '--profiling=maybe'], code: 2, says: /true or false/ },
+  {
+    name: 'a configuration that is missing',
+    args: ['run', '--config', '/nonexistent/config.conf'],
+    code: 2,
+    says: /^kube-relay: --config: \/nonexistent\/config\.conf can't be read/,
   },
   {
     name: 'a CIDR of no family',
@@ -67,7 +103,7 @@ const wrongCalls: readonly {
 ]
 
 for (const { name, args, code, says } of wrongCalls) {
-  test(`${name} is told in a line`, async t => {
+  void test(`${name} is told in a line`, async t => {
     const finished = await run(t, args)
     t.equal(finished.code, code, finished.stderr)
     t.match(finished.stderr, says)
@@ -76,7 +112,7 @@ for (const { name, args, code, says } of wrongCalls) {
   })
 }
 
-test('status of something that is no agent', async t => {
+void test('status of something that is no agent', async t => {
   const server = http.createServer((_, response) => response.end('hello')).listen(0, '127.0.0.1')
   t.teardown(() => server.close())
   await once(server, 'listening')
@@ -86,7 +122,7 @@ test('status of something that is no agent', async t => {
   t.match(finished.stderr, /is that a kube-relay agent/)
 })
 
-test('help has a description of everything, with examples', async t => {
+void test('help has a description of everything, with examples', async t => {
   const { stdout, code } = await run(t, ['--help'])
   t.equal(code, 0)
   for (const command of ['run', 'dev', 'status', 'check']) {
@@ -98,7 +134,7 @@ test('help has a description of everything, with examples', async t => {
   t.notMatch(stdout, /sample-pod/, 'the internal command is not listed')
 })
 
-test('check tells what it found, and fails without an API server', async t => {
+void test('check tells what it found, and fails without an API server', async t => {
   const alone = await run(t, ['check', '--no-api'])
   t.equal(alone.code, 0, alone.stderr)
   t.match(alone.stdout, /^ok {4}Node\.js /m)

@@ -14,7 +14,7 @@ async function get(port: number, host = '127.0.0.1'): Promise<string> {
   return body.trim()
 }
 
-test('dev serves the examples, survives the death of a pod, and ends at once', async t => {
+void test('dev serves the examples, survives the death of a pod, and ends at once', async t => {
   const dev = start(t, ['dev', '--metrics-bind-address', '127.0.0.1:0'])
   await dev.prints(/Ctrl-C/)
 
@@ -79,7 +79,7 @@ test('dev serves the examples, survives the death of a pod, and ends at once', a
   })
 })
 
-test('status shows what an agent serves', async t => {
+void test('status shows what an agent serves', async t => {
   const folder = t.testdir({
     'web.yaml': `
 apiVersion: v1

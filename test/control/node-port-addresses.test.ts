@@ -1,5 +1,10 @@
 import { test } from 'tap'
-import { NodePortAddresses, parseCidr } from '../../lib/control/node-port-addresses.ts'
+import { NodePortAddresses } from '../../lib/control/node-port-addresses.ts'
+import { readNodePortRanges } from '../../lib/model/node-port-ranges.ts'
+
+function addressesOf(list: readonly string[]): NodePortAddresses {
+  return new NodePortAddresses(list.flatMap(entry => readNodePortRanges(entry) ?? []))
+}
 
 const localIps = ['10.0.0.5', '127.0.0.1', '192.168.1.5', '::1', 'fd00::5']
 
@@ -43,7 +48,7 @@ const selections: readonly [
 
 void test('select', async t => {
   for (const [name, cidrs, tcp, udp, tcp6, udp6] of selections) {
-    const addresses = new NodePortAddresses(cidrs.map(cidr => parseCidr(cidr, '--nodeport-addresses')))
+    const addresses = addressesOf(cidrs)
     t.strictSame(addresses.select('IPv4', 'TCP', localIps), tcp, `${name}: TCP`)
     t.strictSame(addresses.select('IPv4', 'UDP', localIps), udp, `${name}: UDP`)
     t.strictSame(addresses.select('IPv6', 'TCP', localIps), tcp6, `${name}: TCP over IPv6`)
@@ -51,36 +56,27 @@ void test('select', async t => {
   }
 })
 
-void test('parseCidr names the flag and what is wrong with its value', async t => {
-  for (const text of [
-    '10.0.0.0/8',
-    ' 10.0.0.0/8 ',
-    '0.0.0.0/0',
-    '10.0.0.1/32',
-    'fd00::/8',
-    '::/0',
-    '::1/128',
-  ]) {
-    t.equal(parseCidr(text, 'x').family, text.includes(':') ? 'IPv6' : 'IPv4', text)
-  }
-  const malformed = [
-    '',
-    '/',
-    '10.0.0.0',
-    '10.0.0.0/',
-    '10.0.0.0/33',
-    '10.0.0.0/-1',
-    '10.0.0.0/08',
-    '10.0.0.0/8/9',
-    '10.0.0.0/8.0',
-    '10.0/8',
-    'fd00::/129',
-    'all',
+void test('primary: the first of the addresses that the Node object names, in each family', async t => {
+  const cases: readonly [
+    name: string,
+    list: readonly string[],
+    nodeIps: readonly string[],
+    tcp: readonly string[],
+    tcp6: readonly string[],
+  ][] = [
+    ['both families', ['primary'], ['192.168.1.5', 'fd00::5'], ['192.168.1.5'], ['fd00::5']],
+    ['the first counts', ['primary'], ['10.0.0.5', '192.168.1.5'], ['10.0.0.5'], []],
+    ['the node is not known yet', ['primary'], [], [], []],
+    ['an address that this machine does not have', ['primary'], ['203.0.113.1'], [], []],
+    ['with localhost', ['primary', 'localhost'], ['10.0.0.5'], ['10.0.0.5', '127.0.0.1'], ['::1']],
+    ['with a CIDR', ['192.168.0.0/16', 'primary'], ['10.0.0.5'], ['10.0.0.5', '192.168.1.5'], []],
+    ['with all', ['primary', 'all'], ['10.0.0.5'], ['0.0.0.0'], ['::']],
+    ['localhost alone', ['localhost'], ['10.0.0.5'], ['127.0.0.1'], ['::1']],
   ]
-  for (const text of malformed) {
-    t.throws(() => parseCidr(text, '--nodeport-addresses'), {
-      code: 'INVALID_CONFIG',
-      message: `--nodeport-addresses: ${JSON.stringify(text)} is not a CIDR such as 10.0.0.0/8`,
-    })
+  for (const [name, list, nodeIps, tcp, tcp6] of cases) {
+    const addresses = addressesOf(list)
+    t.strictSame(addresses.select('IPv4', 'TCP', localIps, nodeIps), tcp, name)
+    t.strictSame(addresses.select('IPv6', 'TCP', localIps, nodeIps), tcp6, `${name}, IPv6`)
   }
+  t.strictSame(addressesOf(['primary']).select('IPv4', 'UDP', localIps, ['10.0.0.5']), ['10.0.0.5'], 'UDP')
 })

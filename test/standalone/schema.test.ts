@@ -1,10 +1,9 @@
 import * as fc from 'fast-check'
 import { test } from 'tap'
-import { closest, editDistance } from '../../lib/standalone/closest.ts'
+import { conform } from '../../lib/model/schema.ts'
 import { schemaOf } from '../../lib/standalone/manifest-schema.ts'
 import { mergePatch } from '../../lib/standalone/merge-patch.ts'
 import { resourceTypes, services } from '../../lib/standalone/resources.ts'
-import { conform, formatPath, parsePath } from '../../lib/standalone/schema.ts'
 
 void test('what conforms is kept, the rest is dropped and reported', async t => {
   const input = {
@@ -59,48 +58,6 @@ void test('property: whatever comes in, what conforms conforms, and no prototype
     }),
   )
   t.notOk('ports' in {}, 'Object.prototype is as it was')
-})
-
-void test('paths are written and read', async t => {
-  for (const path of [
-    ['spec', 'ports', 0, 'nodePort'],
-    ['metadata', 'labels', 'a.b/c'],
-    [],
-    ['endpoints', 1, 'addresses', 0],
-  ]) {
-    t.strictSame(parsePath(formatPath(path)), path, formatPath(path))
-  }
-})
-
-void test('did you mean', async t => {
-  const fields = ['type', 'ports', 'nodePort', 'targetPort', 'selector', 'clusterIP', 'clusterIPs']
-  const cases: readonly (readonly [word: string, expected: string | undefined])[] = [
-    ['types', 'type'],
-    ['nodeport', 'nodePort'],
-    ['tragetPort', 'targetPort'],
-    ['selectors', 'selector'],
-    ['clusterIp', 'clusterIP'],
-    ['prots', 'ports'],
-    ['replicas', undefined],
-    ['', undefined],
-  ]
-  for (const [word, expected] of cases) t.equal(closest(word, fields), expected, word)
-})
-
-void test('property: the edit distance is a distance', async t => {
-  const word = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 6 })
-  fc.assert(
-    fc.property(word, word, (a, b) => {
-      const distance = editDistance(a, b)
-      return (
-        distance === editDistance(b, a) &&
-        (distance === 0) === (a === b) &&
-        distance >= Math.abs(a.length - b.length) &&
-        distance <= Math.max(a.length, b.length)
-      )
-    }),
-  )
-  t.pass()
 })
 
 void test('merge patch: the examples of RFC 7386', async t => {

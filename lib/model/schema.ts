@@ -1,12 +1,16 @@
-// A small schema language for API objects, and the one function that checks a value against it. What comes out has
-// the shape that the schema says: unknown fields and nulls are dropped, as the real API server's decoder does, and
-// each problem says where it is, so that a manifest's reader can be pointed at file and line.
+// A small schema language for API objects and configuration files, and the one function that checks a value against
+// it. What comes out has the shape that the schema says: unknown fields and nulls are dropped, as the real API server's
+// decoder does, and each problem says where it is, so that a file's reader can be pointed at the line.
 
 import { closest } from './closest.ts'
 
+/** What a value has to be, for "must be …", or null for one that is right. */
+export type Check<T> = (value: T) => string | null
+
 export type Schema =
-  | { readonly type: 'string'; readonly values?: readonly string[] }
-  | { readonly type: 'integer' }
+  | { readonly type: 'string'; readonly values?: readonly string[]; readonly check?: Check<string> }
+  | { readonly type: 'integer'; readonly check?: Check<number> }
+  | { readonly type: 'number' }
   | { readonly type: 'boolean' }
   | { readonly type: 'intOrString' }
   | { readonly type: 'any' }
@@ -77,9 +81,12 @@ function conformAt(schema: Schema, value: unknown, path: Path, problems: SchemaP
         const hint = guess === undefined ? '' : ` (did you mean ${guess}?)`
         return wrongType(`one of ${schema.values.join(', ')}${hint}`)
       }
-      return value
+      return checked(value, schema.check, wrongType)
     case 'integer':
-      return Number.isSafeInteger(value) ? value : wrongType('an integer')
+      if (typeof value !== 'number' || !Number.isSafeInteger(value)) return wrongType('an integer')
+      return checked(value, schema.check, wrongType)
+    case 'number':
+      return typeof value === 'number' && Number.isFinite(value) ? value : wrongType('a number')
     case 'boolean':
       return typeof value === 'boolean' ? value : wrongType('true or false')
     case 'intOrString':
@@ -94,6 +101,15 @@ function conformAt(schema: Schema, value: unknown, path: Path, problems: SchemaP
     default:
       return isFields(value) ? conformFields(schema, value, path, problems) : wrongType('a mapping')
   }
+}
+
+function checked<T>(
+  value: T,
+  check: Check<T> | undefined,
+  wrongType: (expected: string) => undefined,
+): T | undefined {
+  const expected = check?.(value) ?? null
+  return expected === null ? value : wrongType(expected)
 }
 
 function conformFields(

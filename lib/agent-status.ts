@@ -42,6 +42,7 @@ function serviceStatus(port: ServicePort, running: ServicePortStatus | undefined
     type,
     sessionAffinity: port.affinityTimeoutSeconds === null ? 'None' : 'ClientIP',
     endpoints: { cluster, local },
+    setAside: running?.setAside ?? [],
     frontends: port.frontends.map(({ kind, ip, port: number, conflict }): FrontendStatus => {
       const address = formatAddress(ip, number)
       if (conflict !== undefined) return { kind, address, state: 'conflict', reason: `held by ${conflict}` }
@@ -69,6 +70,7 @@ function mergeFamilies(a: ServiceStatus, b: ServiceStatus): ServiceStatus {
       cluster: mergeLists(a.endpoints.cluster, b.endpoints.cluster),
       local: mergeLists(a.endpoints.local, b.endpoints.local),
     },
+    setAside: [...a.setAside, ...b.setAside],
     frontends: [...a.frontends, ...b.frontends],
     connections: mergeCounts(a.connections, b.connections),
   }

@@ -1,8 +1,9 @@
 // The composition root of the agent: list-watches feed the desired state, a sync runner brings its changes to the
-// data plane, and small HTTP servers tell how it is going. The agent itself never touches a client's bytes.
+// data plane, and telemetry tells how it is going. The agent itself never touches a client's bytes.
 
 import { EventEmitter, once } from 'node:events'
 import { buildStatus } from './agent-status.ts'
+import { AgentTelemetry } from './agent-telemetry.ts'
 import { DesiredState } from './control/desired-state.ts'
 import { localAddresses, watchLocalAddresses } from './control/local-addresses.ts'
 import type { NodePortAddresses } from './control/node-port-addresses.ts'
@@ -16,14 +17,15 @@ import type { ListWatchHandler, ListWatchState } from './kube/list-watch-state.t
 import { ListWatch } from './kube/list-watch.ts'
 import type { WatchedResource } from './kube/resource.ts'
 import type { Address } from './model/address.ts'
-import { readNode } from './model/node.ts'
-import { headlessLabel, serviceProxyNameLabel } from './model/service.ts'
+import { isNodeEligible, readNode } from './model/node.ts'
+import { nameKey } from './model/objects.ts'
+import type { ProxySettings } from './model/proxy-settings.ts'
 import { systemClock } from './ops/clock.ts'
-import { jsonAnswer, startHttpServer, type HttpRoutes } from './ops/http-server.ts'
 import type { Log } from './ops/log.ts'
 import type { StatusDocument } from './ops/status.ts'
-import type { BalancerName } from './policy/balancer.ts'
+import type { PassiveHealthRules } from './policy/passive-health.ts'
 import { version } from './version.ts'
+import { endpointSlices, ownNode, services } from './watched-resources.ts'
 
 export interface AgentOptions {
   readonly nodeName: string
@@ -31,17 +33,25 @@ export interface AgentOptions {
   /** What `access` stands for, in status. */
   readonly source: 'apiserver' | 'manifests'
   readonly log: Log
-  readonly balancer: BalancerName
+  /** How Services are proxied that have no annotations of ours. */
+  readonly defaults: ProxySettings
+  readonly passiveHealth: PassiveHealthRules
+  readonly earlyRetry: boolean
   readonly nodePortAddresses: NodePortAddresses
+  /** The node's primary address instead of what its Node object says; null: as it says. */
+  readonly nodeIp: string | null
+  /** Where this cluster's pods are; empty: the Node object's pod CIDRs tell. */
+  readonly clusterCidrs: readonly string[]
   readonly allowLoopbackEndpoints: boolean
   readonly minSyncIntervalMs: number
   readonly halfClosedTimeoutMs: number
-  readonly earlyRetry: boolean
   readonly udp: UdpOptions
-  /** Serves /status, /healthz. null: not at all. */
+  /** Serves /metrics, /status, /configz, /proxyMode. null: not at all. */
   readonly metricsBindAddress: Address | null
   /** Serves /healthz, /livez. null: not at all. */
   readonly healthzBindAddress: Address | null
+  /** What /configz answers. */
+  readonly configz: Readonly<Record<string, unknown>>
 }
 
 export interface Agent {
@@ -54,52 +64,55 @@ export interface Agent {
   close(): Promise<void>
 }
 
-/** Only what a proxy serves is asked for: neither headless Services nor those of another proxy (KEP-2447). */
-const proxied = `!${headlessLabel},!${serviceProxyNameLabel}`
-
-const services: WatchedResource = {
-  group: '',
-  version: 'v1',
-  plural: 'services',
-  kind: 'Service',
-  labelSelector: proxied,
-  fieldSelector: 'spec.clusterIP!=None',
-}
-
-const endpointSlices: WatchedResource = {
-  group: 'discovery.k8s.io',
-  version: 'v1',
-  plural: 'endpointslices',
-  kind: 'EndpointSlice',
-  labelSelector: proxied,
-}
-
-function ownNode(name: string): WatchedResource {
-  return { group: '', version: 'v1', plural: 'nodes', kind: 'Node', fieldSelector: `metadata.name=${name}` }
-}
-
 export function startAgent(options: AgentOptions): Agent {
-  const { nodeName, log, source } = options
+  const { nodeName, log, source, nodePortAddresses } = options
   const clock = systemClock
   const stop = new AbortController()
   const applied = new EventEmitter().setMaxListeners(0)
   let firstApplied = false
-  let resolveSynced = (): void => {}
-  const synced = new Promise<void>(resolve => {
-    resolveSynced = resolve
-  })
+  const { promise: synced, resolve: resolveSynced } = Promise.withResolvers<void>()
 
+  const client = new KubeClient(options.access, { version })
   const dataPlane = new LocalDataPlane({ ...options, engine: netEngine, clock, random: Math.random })
+  const localIps = localAddresses()
   const desired = new DesiredState({
     ...options,
-    localIps: localAddresses(),
-    onChange: () => runner.request(),
+    localIps,
+    onChange: () => {
+      // Before everything is listed there is nothing to bring anywhere, so nothing can be late.
+      if (!desired.synced) return
+      telemetry.queued()
+      runner.request()
+    },
+    onProblem: (service, problem) => telemetry.serviceProblem(service, problem),
+  })
+  const status = async (): Promise<StatusDocument> =>
+    buildStatus({
+      node: nodeName,
+      generation: desired.generation,
+      source,
+      synced: firstApplied,
+      watches: Object.fromEntries(watches.map(each => [each.resource.plural, describeWatch(each.state)])),
+      servicePorts: desired.servicePorts,
+      dataPlane: await dataPlane.status(),
+    })
+  const telemetry = new AgentTelemetry({
+    ...options,
+    client,
+    clock,
+    status,
+    nodePortIps: [
+      ...nodePortAddresses.select('IPv4', 'TCP', localIps),
+      ...(localIps.some(ip => ip.includes(':')) ? nodePortAddresses.select('IPv6', 'TCP', localIps) : []),
+    ],
   })
   const runner = new SyncRunner(
     async () => {
+      const ended = telemetry.syncStarts()
       const update = desired.sync()
+      if (update !== null) await dataPlane.apply(update)
+      ended(desired)
       if (update === null) return
-      await dataPlane.apply(update)
       if (!firstApplied) {
         firstApplied = true
         log.info({ generation: update.generation }, 'synced: serving the whole table')
@@ -112,61 +125,51 @@ export function startAgent(options: AgentOptions): Agent {
     log,
   )
 
-  const client = new KubeClient(options.access, { version })
-  const watch = (resource: WatchedResource, handler: ListWatchHandler): ListWatch =>
-    new ListWatch({ client, resource, handler, log })
+  const watch = (resource: WatchedResource, handler: ListWatchHandler): ListWatch => {
+    const report = (state: ListWatchState): void => telemetry.watchEntered(resource.plural, state.kind)
+    return new ListWatch({ client, resource, handler: { ...handler, status: report }, log })
+  }
   const watches = [
     watch(services, {
-      set: object => desired.setService(object),
-      delete: name => desired.deleteService(name),
+      set: object => {
+        telemetry.serviceChanged(object)
+        desired.setService(object)
+      },
+      delete: name => {
+        telemetry.serviceDeleted(nameKey(name))
+        desired.deleteService(name)
+      },
       synced: () => desired.markListed('services'),
     }),
     watch(endpointSlices, {
-      set: object => desired.setEndpointSlice(object),
-      delete: name => desired.deleteEndpointSlice(name),
+      set: object => {
+        telemetry.sliceChanged(object)
+        desired.setEndpointSlice(object)
+      },
+      delete: name => {
+        telemetry.sliceDeleted(nameKey(name))
+        desired.deleteEndpointSlice(name)
+      },
       synced: () => desired.markListed('endpointSlices'),
     }),
     watch(ownNode(nodeName), {
       set: object => {
-        // A server without the field selector sends every node.
-        if (object.metadata.name === nodeName) desired.setNode(readNode(object))
+        if (object.metadata.name !== nodeName) return
+        const node = readNode(object)
+        const { nodeIp } = options
+        desired.setNode(nodeIp === null ? node : { ...node, ips: [nodeIp, ...node.ips] })
+        telemetry.setNodeEligible(isNodeEligible(object))
       },
       delete: ({ name }) => {
-        if (name === nodeName) desired.setNode(null)
+        if (name !== nodeName) return
+        desired.setNode(null)
+        telemetry.setNodeEligible(false)
       },
       synced: () => {},
     }),
   ]
   const watching = watches.map(each => each.run(stop.signal))
   const stopLocalIps = watchLocalAddresses(clock, ips => desired.setLocalIps(ips))
-
-  const status = async (): Promise<StatusDocument> =>
-    buildStatus({
-      node: nodeName,
-      generation: desired.generation,
-      source,
-      synced: firstApplied,
-      watches: Object.fromEntries(watches.map(each => [each.resource.plural, describeWatch(each.state)])),
-      servicePorts: desired.servicePorts,
-      dataPlane: await dataPlane.status(),
-    })
-  const healthz: HttpRoutes[string] = async () =>
-    jsonAnswer(
-      { healthy: firstApplied, node: nodeName, generation: desired.generation },
-      firstApplied ? 200 : 503,
-    )
-  const serve = (purpose: string, at: Address | null, routes: HttpRoutes): { close(): void }[] =>
-    at === null ? [] : [startHttpServer(at, routes, { purpose, log, clock })]
-  const servers = [
-    ...serve('metrics server (--metrics-bind-address)', options.metricsBindAddress, {
-      '/status': async () => jsonAnswer(await status()),
-      '/healthz': healthz,
-    }),
-    ...serve('health server (--healthz-bind-address)', options.healthzBindAddress, {
-      '/healthz': healthz,
-      '/livez': async () => jsonAnswer({ healthy: true }),
-    }),
-  ]
 
   return {
     synced,
@@ -185,7 +188,7 @@ export function startAgent(options: AgentOptions): Agent {
       stop.abort()
       runner.close()
       stopLocalIps()
-      for (const server of servers) server.close()
+      await telemetry.close()
       await dataPlane.close()
       await Promise.all(watching)
       await client.close()

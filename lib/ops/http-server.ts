@@ -1,5 +1,6 @@
-// The small HTTP servers of an agent: health, metrics, status. They answer GET and HEAD on a few fixed paths,
-// never hold up a stop, and one that can't be bound is retried instead of taking the agent down.
+// The small HTTP servers of an agent: health, metrics, status. They answer GET and HEAD on a few fixed paths (or any
+// request alike), never hold up a stop, and one that can't be bound is retried instead of taking the agent down.
+// Some are reachable by anyone on the network, so what a client can hold on to is bounded in time, size and number.
 
 import http from 'node:http'
 import { formatAddress, type Address } from '../model/address.ts'
@@ -11,9 +12,28 @@ export interface HttpAnswer {
   readonly status: number
   readonly contentType: string
   readonly body: string
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export type HttpRoutes = Readonly<Record<string, () => Promise<HttpAnswer>>>
+
+/** Answers every request alike, whatever its path and method. */
+export type HttpHandler = () => Promise<HttpAnswer>
+
+export interface HttpServerOptions {
+  /** Names the server in log lines. */
+  readonly purpose: string
+  readonly log: Log
+  readonly clock: Clock
+  /** Whether other sockets may be bound to the same port; true unless it says otherwise. */
+  readonly shared?: boolean
+  /** Without IPv4 on a wildcard IPv6 address, for whoever listens on both. */
+  readonly ipv6Only?: boolean
+  /** Called when it can't be bound, with each attempt. The log has it only once. */
+  readonly onBindFailed?: (error: Error) => void
+  /** Called when it is bound, at once or at last. */
+  readonly onBound?: () => void
+}
 
 export interface HttpServer {
   /** Resolves when the first attempt to bind has succeeded or failed. */
@@ -31,41 +51,63 @@ export function jsonAnswer(value: unknown, status = 200): HttpAnswer {
   return { status, contentType: 'application/json', body: `${JSON.stringify(value, null, 2)}\n` }
 }
 
-/** Serves `routes` on an address. `purpose` names the server in log lines. */
+/** What one client, or all together, may hold on to. A health check or a scrape needs a fraction of it. */
+const limits: http.ServerOptions = {
+  maxHeaderSize: 8192,
+  headersTimeout: 5000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 5000,
+  connectionsCheckingInterval: 2000,
+}
+const idleTimeoutMs = 30_000
+const maxConnections = 256
+
+/** Serves routes, or one answer to everything, on an address. */
 export function startHttpServer(
   at: Address,
-  routes: HttpRoutes,
-  { purpose, log, clock }: { readonly purpose: string; readonly log: Log; readonly clock: Clock },
+  routes: HttpRoutes | HttpHandler,
+  { purpose, log, clock, shared = true, ipv6Only = false, onBindFailed, onBound }: HttpServerOptions,
 ): HttpServer {
-  const server = http.createServer((request, response) => {
+  const server = http.createServer(limits, (request, response) => {
     answer(request, routes)
       .catch((error: unknown) => {
         log.error({ err: error, path: request.url }, `${purpose} request failed`)
         return { status: 500, contentType: 'text/plain', body: `${reasonOf(error)}\n` }
       })
-      .then(({ status, contentType, body }) => {
-        response.writeHead(status, { 'content-type': contentType, 'x-content-type-options': 'nosniff' })
+      .then(({ status, contentType, body, headers }: HttpAnswer) => {
+        response.writeHead(status, {
+          'content-type': contentType,
+          'content-length': Buffer.byteLength(body),
+          'x-content-type-options': 'nosniff',
+          ...headers,
+        })
         response.end(request.method === 'HEAD' ? undefined : body)
       }, ignore)
   })
-  server.headersTimeout = 10_000
+  // Also ends connections of clients that don't read their answer.
+  server.timeout = idleTimeoutMs
+  server.maxConnections = maxConnections
   let closed = false
   let retry: Timer | null = null
   let failed = false
-  const listen = (): void => void server.listen({ host: at.ip, port: at.port, reusePort: at.port !== 0 })
+  const reusePort = shared && at.port !== 0
+  const listen = (): void => void server.listen({ host: at.ip, port: at.port, reusePort, ipv6Only })
 
   const started = new Promise<void>(resolve => {
     server.on('listening', () => {
       if (failed) log.info({ address: formatAddress(at.ip, at.port) }, `${purpose} bound at last`)
       failed = false
+      onBound?.()
       resolve()
     })
     server.on('error', error => {
-      if (closed) return
+      // Accepting can fail too, for want of descriptors; the server goes on then.
+      if (closed || server.listening) return
       if (!failed) {
         log.error(`cannot bind ${purpose} to ${formatAddress(at.ip, at.port)}, retrying: ${reasonOf(error)}`)
       }
       failed = true
+      onBindFailed?.(error)
       retry = clock.after(retryMs, listen)
       resolve()
     })
@@ -87,7 +129,8 @@ export function startHttpServer(
   }
 }
 
-async function answer(request: http.IncomingMessage, routes: HttpRoutes): Promise<HttpAnswer> {
+async function answer(request: http.IncomingMessage, routes: HttpRoutes | HttpHandler): Promise<HttpAnswer> {
+  if (typeof routes === 'function') return await routes()
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return { status: 405, contentType: 'text/plain', body: 'only GET and HEAD\n' }
   }

@@ -26,6 +26,8 @@ export interface ServiceStatus {
   readonly sessionAffinity: 'None' | 'ClientIP'
   /** Eligible endpoints, both families; null where nothing of the service uses the list. */
   readonly endpoints: { readonly cluster: readonly string[] | null; readonly local: readonly string[] | null }
+  /** Endpoints that get no new connections for a while because dialing them failed. */
+  readonly setAside: readonly string[]
   readonly frontends: readonly FrontendStatus[]
   readonly connections: ConnectionCounts
 }

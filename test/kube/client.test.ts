@@ -127,7 +127,7 @@ void test('refusals by name', async t => {
       expected: {
         code: 'FORBIDDEN',
         message:
-          /RBAC: user "system:serviceaccount:kube-system:kube-relay" needs "list" on endpointslices\.discovery\.k8s\.io \(cluster scope\); see docs\/RBAC$/,
+          /RBAC: user "system:serviceaccount:kube-system:kube-relay" needs "list" on endpointslices\.discovery\.k8s\.io \(cluster scope\); see docs\/RBAC.md$/,
       },
     },
     '403 in a namespace, without a word': {

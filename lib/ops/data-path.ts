@@ -1,0 +1,21 @@
+// Whether clients can be served at all, judged by what the data plane says of itself. Careful on purpose: one frontend
+// that can't be bound is that Service's trouble, and must not make a load balancer give up the node for all others.
+
+import type { StatusDocument } from './status.ts'
+
+/**
+ * Why no client can be served, or null. It is a problem when every frontend that should be open has failed to bind,
+ * and when no worker accepts for want of descriptors. Frontends that refuse, for want of endpoints, are as they should be.
+ */
+export function dataPathProblem({
+  services,
+  workers,
+}: Pick<StatusDocument, 'services' | 'workers'>): string | null {
+  if (workers.length > 0 && workers.every(({ descriptors }) => !descriptors.accepting)) {
+    return 'no connections are accepted: the limit of file descriptors is reached'
+  }
+  const states = services.flatMap(({ frontends }) => frontends.map(({ state }) => state))
+  const failed = states.filter(state => state === 'bind-failed').length
+  if (failed === 0 || states.includes('listening') || states.includes('binding')) return null
+  return `none of the ${failed} frontends that should be open could be bound`
+}

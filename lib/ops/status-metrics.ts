@@ -1,0 +1,88 @@
+// The node's own metrics out of the status document: the table, the frontends, the workers and their descriptors.
+// Cardinality doesn't grow with the number of Services here.
+
+import type { Registry } from 'prom-client'
+import { snapshotMetric, type Sample } from './snapshot-metric.ts'
+import type { FrontendStatus, StatusDocument, WorkerStatus } from './status.ts'
+
+const sources: readonly StatusDocument['source'][] = ['apiserver', 'snapshot', 'manifests']
+const frontendStates: readonly FrontendStatus['state'][] = [
+  'listening',
+  'refusing',
+  'binding',
+  'bind-failed',
+  'conflict',
+]
+
+/** Registers them; without a status they have no samples. */
+export function registerStatusMetrics(registry: Registry, current: () => StatusDocument | null): void {
+  const gauge = (name: string, help: string, samples: (status: StatusDocument) => readonly Sample[]): void =>
+    snapshotMetric({
+      registry,
+      type: 'gauge',
+      name: `kube_relay_${name}`,
+      help,
+      samples: () => {
+        const status = current()
+        return status === null ? [] : samples(status)
+      },
+    })
+  const perWorker = (name: string, help: string, value: (worker: WorkerStatus) => number): void =>
+    gauge(`worker_${name}`, help, ({ workers }) =>
+      // By index: a process id would make new series at every restart.
+      workers.map((worker, index) => ({ labels: { worker: String(index) }, value: value(worker) })),
+    )
+
+  gauge('table_generation', 'The generation of the proxy table; grows by one with each update', status => [
+    { labels: {}, value: status.generation },
+  ])
+  gauge('synced', '1 once the whole table is served, 0 before', status => [
+    { labels: {}, value: Number(status.synced) },
+  ])
+  gauge('table_source', '1 for where the table comes from, 0 for the others', status =>
+    sources.map(source => ({ labels: { source }, value: Number(source === status.source) })),
+  )
+  gauge('services', 'Services that are served', ({ services }) => [
+    { labels: {}, value: new Set(services.map(({ namespace, name }) => `${namespace}/${name}`)).size },
+  ])
+  gauge('service_ports', 'Ports of Services that are served', ({ services }) =>
+    (['TCP', 'UDP'] as const).map(protocol => ({
+      labels: { protocol },
+      value: services.filter(service => service.protocol === protocol).length,
+    })),
+  )
+  gauge('frontends', 'Addresses that clients connect to, by state', ({ services }) => {
+    const counts = new Map(frontendStates.map(state => [state, 0]))
+    for (const { frontends } of services) {
+      for (const { state } of frontends) counts.set(state, (counts.get(state) ?? 0) + 1)
+    }
+    return [...counts].map(([state, value]) => ({ labels: { state }, value }))
+  })
+  gauge(
+    'endpoints_set_aside',
+    'Endpoints that get no new connections for a while because dialing them failed',
+    ({ services }) => [{ labels: {}, value: services.reduce((sum, port) => sum + port.setAside.length, 0) }],
+  )
+  gauge('udp_flows', 'UDP clients whose conversation is remembered', ({ workers }) => [
+    { labels: {}, value: workers.reduce((sum, { udpFlows }) => sum + udpFlows, 0) },
+  ])
+  perWorker('generation', 'The generation that the worker has applied', ({ generation }) => generation)
+  perWorker(
+    'connections_active',
+    'TCP connections that the worker has open',
+    ({ activeConnections }) => activeConnections,
+  )
+  perWorker(
+    'descriptors_used',
+    'File descriptors that connections and flows hold or are promised',
+    ({ descriptors }) => descriptors.used,
+  )
+  perWorker(
+    'descriptors_limit',
+    'File descriptors that connections and flows may hold',
+    ({ descriptors }) => descriptors.limit,
+  )
+  perWorker('accepting', '1 while the worker accepts, 0 while it lacks descriptors', ({ descriptors }) =>
+    Number(descriptors.accepting),
+  )
+}

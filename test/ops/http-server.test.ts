@@ -1,0 +1,135 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import { test, type Test } from 'tap'
+import { silentLog } from '../../lib/ops/log.ts'
+import {
+  jsonAnswer,
+  startHttpServer,
+  type HttpHandler,
+  type HttpRoutes,
+  type HttpServerOptions,
+} from '../../lib/ops/http-server.ts'
+import { captureLog } from '../control/captured-log.ts'
+import { ManualClock } from '../control/manual-clock.ts'
+import { ask } from './http-get.ts'
+
+async function serve(
+  t: Test,
+  routes: HttpRoutes | HttpHandler,
+  options: Partial<HttpServerOptions> & { readonly port?: number } = {},
+) {
+  const clock = new ManualClock()
+  const { port = 0, ...rest } = options
+  const server = startHttpServer({ ip: '127.0.0.1', port }, routes, {
+    purpose: 'test server',
+    log: silentLog,
+    clock,
+    ...rest,
+  })
+  t.teardown(() => server.close())
+  await server.started
+  return { server, clock }
+}
+
+/** A port that is taken until the returned function is called. */
+async function takenPort(t: Test): Promise<{ readonly port: number; readonly free: () => Promise<void> }> {
+  const holder = net.createServer().listen(0, '127.0.0.1')
+  await once(holder, 'listening')
+  const free = async () => {
+    if (!holder.listening) return
+    holder.close()
+    await once(holder, 'close')
+  }
+  t.teardown(free)
+  return { port: (holder.address() as net.AddressInfo).port, free }
+}
+
+const routes: HttpRoutes = {
+  '/json': async () => jsonAnswer({ a: 'ü' }, 503),
+  '/broken': async () => {
+    throw new Error('out of order')
+  },
+}
+
+const answers: readonly [string, string, string, number, string][] = [
+  ['a route', 'GET', '/json', 503, '{\n  "a": "ü"\n}\n'],
+  ['with a query', 'GET', '/json?x=/y', 503, '{\n  "a": "ü"\n}\n'],
+  ['HEAD', 'HEAD', '/json', 503, ''],
+  ['another method', 'POST', '/json', 405, 'only GET and HEAD\n'],
+  ['another path', 'GET', '/x', 404, 'no such path; there are: /json /broken\n'],
+  ['a name that every object has', 'GET', '/constructor', 404, 'no such path; there are: /json /broken\n'],
+  ['a handler that fails', 'GET', '/broken', 500, 'out of order\n'],
+]
+
+void test('routes', async t => {
+  const { server } = await serve(t, routes)
+  for (const [name, method, path, status, body] of answers) {
+    const answer = await ask(server.address, path, { method })
+    t.match(answer, { status, body, headers: { 'x-content-type-options': 'nosniff' } }, name)
+  }
+})
+
+void test('one answer to everything', async t => {
+  const { server } = await serve(t, async () => ({
+    status: 200,
+    contentType: 'text/plain',
+    body: 'yes',
+    headers: { 'x-weight': '3' },
+  }))
+  for (const method of ['GET', 'POST', 'DELETE', 'PURGE']) {
+    const answer = await ask(server.address, '/any/path?and=query', { method, body: 'x'.repeat(100_000) })
+    t.match(answer, { status: 200, body: 'yes', headers: { 'x-weight': '3' } }, method)
+  }
+})
+
+void test('a port that is taken is retried, and the log has it once', async t => {
+  const { port, free } = await takenPort(t)
+  const log = captureLog()
+  const heard: string[] = []
+  const bound = Promise.withResolvers<void>()
+  const { server, clock } = await serve(t, routes, {
+    port,
+    log,
+    onBindFailed: error => heard.push((error as NodeJS.ErrnoException).code ?? ''),
+    onBound: () => bound.resolve(),
+  })
+  t.equal(server.address, null)
+  t.match(log.take(), [/^error cannot bind test server to 127\.0\.0\.1:\d+, retrying: .*EADDRINUSE/])
+  t.strictSame(heard, ['EADDRINUSE'])
+  await free()
+  await clock.advance(5000)
+  await bound.promise
+  t.equal((await ask(server.address, '/json')).status, 503)
+  t.match(log.take(), [/^info test server bound at last/])
+})
+
+void test('a server that is not shared has its port to itself', async t => {
+  const first = await serve(t, routes, { shared: false })
+  const port = first.server.address?.port ?? 0
+  const failed: Error[] = []
+  const second = await serve(t, routes, { port, onBindFailed: error => failed.push(error) })
+  t.equal(second.server.address, null)
+  t.match(failed, [{ code: 'EADDRINUSE' }])
+})
+
+void test('closing ends connections that say nothing, and can be done twice', async t => {
+  const { server, clock } = await serve(t, routes)
+  const socket = net.connect(server.address?.port ?? 0, '127.0.0.1')
+  await once(socket, 'connect')
+  server.close()
+  server.close()
+  // Reset or ended, whichever the kernel makes of it.
+  socket.on('error', () => {})
+  await once(socket, 'close')
+  t.equal(server.address, null)
+  t.equal(clock.pending, 0)
+})
+
+void test('a request with too large headers is refused', async t => {
+  const { server } = await serve(t, routes)
+  const socket = net.connect(server.address?.port ?? 0, '127.0.0.1')
+  socket.write(`GET /json HTTP/1.1\r\nhost: x\r\nx-long: ${'y'.repeat(20_000)}\r\n\r\n`)
+  const [chunk] = (await once(socket, 'data')) as [Buffer]
+  t.match(chunk.toString(), /^HTTP\/1\.1 431 /)
+  socket.destroy()
+})

@@ -12,6 +12,7 @@ const levels: readonly (readonly string[])[] = [
   ['cmd'],
   ['lib'], // the composition roots: files that are directly in lib/
   ['lib/kube', 'lib/standalone', 'lib/control', 'lib/vip', 'lib/dataplane'],
+  ['lib/config'],
   ['lib/ops'],
   ['lib/policy'],
   ['lib/model'],

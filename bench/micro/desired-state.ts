@@ -4,6 +4,7 @@
 import { DesiredState } from '../../lib/control/desired-state.ts'
 import { NodePortAddresses } from '../../lib/control/node-port-addresses.ts'
 import type { KubeObject } from '../../lib/model/objects.ts'
+import { defaultProxySettings } from '../../lib/model/proxy-settings.ts'
 import { silentLog } from '../../lib/ops/log.ts'
 
 const serviceCount = 10_000
@@ -45,6 +46,8 @@ const state = new DesiredState({
   nodePortAddresses: new NodePortAddresses([]),
   allowLoopbackEndpoints: false,
   localIps: ['192.168.0.1'],
+  defaults: defaultProxySettings,
+  clusterCidrs: [],
   log: silentLog,
   onChange: () => {},
 })
@@ -79,6 +82,6 @@ time(
   changeCount,
 )
 time('the zone changes: rebuild everything, find it equal', () => {
-  state.setNode({ name: 'node-0', zone: 'zone-a', ips: [] })
+  state.setNode({ name: 'node-0', zone: 'zone-a', ips: [], podCidrs: [] })
   state.sync()
 })

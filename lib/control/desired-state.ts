@@ -2,11 +2,13 @@
 // Services they touch; `sync` rebuilds only those, so that the cost of a change follows its size. Nothing goes out
 // before Services and EndpointSlices have both been listed once: half a table would refuse what should be served.
 
+import { isDeepStrictEqual } from 'node:util'
 import type { Protocol } from '../model/address.ts'
 import { describe } from '../model/fields.ts'
 import { applyDiff, diffServicePorts } from '../model/table-diff.ts'
 import { isNamespacedName, nameKey, objectName, type KubeObject, type ObjectName } from '../model/objects.ts'
 import type { NodeInfo } from '../model/node.ts'
+import type { ProxySettings } from '../model/proxy-settings.ts'
 import type { ServicePort, ServicePortKey, TableUpdate } from '../model/proxy-table.ts'
 import { readService, type Service } from '../model/service.ts'
 import type { Log } from '../ops/log.ts'
@@ -16,17 +18,33 @@ import { EndpointSlices } from './endpoint-slices.ts'
 import { FrontendClaims } from './frontend-claims.ts'
 import type { NodePortAddresses } from './node-port-addresses.ts'
 import { ProblemLog } from './problem-log.ts'
-import { buildServicePorts, claimedFrontends, type BuildContext } from './service-ports.ts'
+import { buildServicePorts, claimedFrontends, singleAddress, type BuildContext } from './service-ports.ts'
 
 export interface DesiredStateOptions {
   readonly nodeName: string
   readonly nodePortAddresses: NodePortAddresses
   readonly allowLoopbackEndpoints: boolean
   readonly localIps: readonly string[]
+  /** How Services are proxied that have no annotations of ours. */
+  readonly defaults: ProxySettings
+  /** Where this cluster's pods are, if that is configured; else this node's pod CIDRs tell. */
+  readonly clusterCidrs: readonly string[]
   readonly log: Log
+  /** A Service isn't served as it is written; told once for as long as it stays so. */
+  readonly onProblem?: (service: Service, problem: string) => void
   /** Called whenever `sync` may have something to do. */
   readonly onChange: () => void
 }
+
+export interface HealthCheckedService {
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+  readonly port: number
+  readonly localEndpoints: number
+}
+
+const serviceSubject = 'Service '
 
 export class DesiredState {
   readonly #options: DesiredStateOptions
@@ -40,13 +58,19 @@ export class DesiredState {
   readonly #dirty = new Set<string>()
   readonly #listed = { services: false, endpointSlices: false }
   #localIps: ReadonlySet<string> = new Set()
-  #zone = ''
+  #node: NodeInfo | null = null
+  #localSources: readonly string[] = []
   #generation = 0
 
   constructor(options: DesiredStateOptions) {
     this.#options = options
-    this.#problems = new ProblemLog(options.log)
-    this.setLocalIps(options.localIps)
+    this.#problems = new ProblemLog(options.log, (subject, problem) => {
+      const service = subject.startsWith(serviceSubject)
+        ? this.#services.get(subject.slice(serviceSubject.length))
+        : undefined
+      if (service !== undefined) options.onProblem?.(service, problem)
+    })
+    this.#localIps = new Set(options.localIps.toSorted())
   }
 
   /** Both resources have been listed: the table is whole. */
@@ -95,17 +119,28 @@ export class DesiredState {
     this.#options.onChange()
   }
 
-  /** This node's own object; null when it is gone, which leaves the node without a zone. */
+  /** This node's own object; null when it is gone, which leaves the node without zone, addresses and pod CIDRs. */
   setNode(node: NodeInfo | null): void {
-    const zone = node?.zone ?? ''
-    if (zone === this.#zone) return
-    this.#zone = zone
-    this.#touch(this.#services.keys())
+    const same = isDeepStrictEqual(placeOf(node), placeOf(this.#node))
+    this.#node = node
+    if (!same) this.#touchAll()
   }
 
   setLocalIps(ips: readonly string[]): void {
     this.#localIps = new Set(ips.toSorted())
-    this.#touch(this.#services.keys())
+    this.#touchAll()
+  }
+
+  /** The Services whose load balancer asks this node for its health, with the number of their ready IPs here. */
+  healthChecked(): readonly HealthCheckedService[] {
+    const asked = [...this.#services].filter(([, service]) => service.healthCheckNodePort !== 0)
+    return asked.map(([key, { namespace, name, uid, healthCheckNodePort }]) => ({
+      namespace,
+      name,
+      uid,
+      port: healthCheckNodePort,
+      localEndpoints: this.#slices.readyIpsOn(key, this.#options.nodeName).size,
+    }))
   }
 
   /** Rebuilds what has changed. Null while not synced, and where the table stays as it is. */
@@ -126,15 +161,25 @@ export class DesiredState {
     this.#dirty.clear()
     const diff = diffServicePorts(before, after)
     const first = this.#generation === 0
+    const localSources = this.#findLocalSources()
+    const moved = localSources.join() !== this.#localSources.join()
     if (diff !== null) applyDiff(this.#table, diff)
-    if (diff === null && !first) return null
+    if (diff === null && !first && !moved) return null
     this.#generation++
-    return first || diff === null ? this.snapshot() : { type: 'delta', generation: this.#generation, ...diff }
+    this.#localSources = localSources
+    const { changed, removed } = diff ?? { changed: [], removed: [] }
+    if (first) return this.snapshot()
+    return { type: 'delta', generation: this.#generation, localSources, changed, removed }
   }
 
   /** The whole table, for a data plane that has nothing yet. */
   snapshot(): TableUpdate {
-    return { type: 'snapshot', generation: this.#generation, servicePorts: [...this.#table.values()] }
+    return {
+      type: 'snapshot',
+      generation: this.#generation,
+      localSources: this.#localSources,
+      servicePorts: [...this.#table.values()],
+    }
   }
 
   #touch(services: Iterable<string>): void {
@@ -144,6 +189,12 @@ export class DesiredState {
       touched = true
     }
     if (touched) this.#options.onChange()
+  }
+
+  /** Something that all Services depend on, and the local sources too, with or without Services. */
+  #touchAll(): void {
+    for (const service of this.#services.keys()) this.#dirty.add(service)
+    this.#options.onChange()
   }
 
   /** An object's key; null, and a line in the log, for a name that could pass for another object's. */
@@ -178,15 +229,25 @@ export class DesiredState {
   }
 
   #contextFor(key: string): BuildContext {
-    const { nodeName, nodePortAddresses } = this.#options
+    const { nodeName, nodePortAddresses, defaults } = this.#options
+    const { zone, ips } = placeOf(this.#node)
     return {
       nodeName,
-      zone: this.#zone,
-      nodePortIps: (family, protocol) => nodePortAddresses.select(family, protocol, [...this.#localIps]),
+      zone,
+      defaults,
+      localIps: this.#localIps,
+      nodePortIps: (family, protocol) => nodePortAddresses.select(family, protocol, [...this.#localIps], ips),
       endpoints: (family, portName, protocol) => this.#slices.endpoints(key, family, portName, protocol),
       refusal: (endpoint, protocol) => this.#refusal(endpoint, protocol),
       owner: frontend => this.#claims.owner(frontend),
     }
+  }
+
+  /** What counts as a source on this node. */
+  #findLocalSources(): readonly string[] {
+    const { clusterCidrs } = this.#options
+    const pods = clusterCidrs.length > 0 ? clusterCidrs : placeOf(this.#node).podCidrs
+    return ['127.0.0.0/8', '::1/128', ...[...this.#localIps].map(singleAddress), ...pods]
   }
 
   /** An endpoint that is one of our own frontends would be dialed by us, for ever, until descriptors run out. */
@@ -204,4 +265,9 @@ export class DesiredState {
   #isOnNode(ip: string): boolean {
     return this.#localIps.has(ip) || this.#claims.hasIp(ip) || ip.startsWith('127.') || ip === '::1'
   }
+}
+
+/** The part of a Node that decides how Services are served there. */
+function placeOf(node: NodeInfo | null): Pick<NodeInfo, 'zone' | 'ips' | 'podCidrs'> {
+  return { zone: node?.zone ?? '', ips: node?.ips ?? [], podCidrs: node?.podCidrs ?? [] }
 }

@@ -50,6 +50,14 @@ export class EndpointSlices {
     return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint)
   }
 
+  /** Different IPs of a Service's endpoints that are ready and on a node. */
+  readyIpsOn(service: string, nodeName: string): ReadonlySet<string> {
+    const slices = [...(this.#byService.get(service)?.values() ?? [])]
+    const endpoints = slices.flatMap(slice => slice.endpoints)
+    const onNode = endpoints.filter(each => each.nodeName !== '' && each.nodeName === nodeName)
+    return new Set(onNode.filter(each => each.ready).map(({ ip }) => ip))
+  }
+
   /** Services that may have an endpoint where this frontend is reached; some may not, on a closer look. */
   servicesNear(frontend: FrontendAddress): ReadonlySet<string> {
     const keys = isWildcard(frontend.ip)

@@ -7,10 +7,13 @@ const maxPerLine = 3
 
 export class ProblemLog {
   readonly #log: Log
+  readonly #onNew: (subject: string, problem: string) => void
   readonly #known = new Map<string, ReadonlySet<string>>()
 
-  constructor(log: Log) {
+  /** `onNew` is told each problem when it appears. */
+  constructor(log: Log, onNew: (subject: string, problem: string) => void = () => {}) {
     this.#log = log
+    this.#onNew = onNew
   }
 
   /** Everything that is wrong with the subject now; what isn't in the list any more is forgotten. */
@@ -20,6 +23,7 @@ export class ProblemLog {
     if (problems.length === 0) this.#known.delete(subject)
     else this.#known.set(subject, new Set(problems))
     if (added.length === 0) return
+    for (const problem of added) this.#onNew(subject, problem)
     const more = added.length > maxPerLine ? `; and ${added.length - maxPerLine} more` : ''
     this.#log.warn(`${subject}: ${added.slice(0, maxPerLine).join('; ')}${more}`)
   }

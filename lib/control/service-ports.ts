@@ -2,6 +2,7 @@
 // functions, so that one Service can be rebuilt alone.
 
 import { formatAddress, familyOf, type IpFamily, type Protocol } from '../model/address.ts'
+import { readProxySettings, type ProxySettings } from '../model/proxy-settings.ts'
 import { servicePortKey, type Frontend, type ServicePort } from '../model/proxy-table.ts'
 import type { Service, ServicePortSpec } from '../model/service.ts'
 import { eligibleEndpoints, type Endpoint } from '../policy/eligible-endpoints.ts'
@@ -10,6 +11,10 @@ import { frontendKey, type FrontendAddress, type FrontendKey } from './frontend-
 export interface BuildContext {
   readonly nodeName: string
   readonly zone: string
+  /** What holds for a Service without annotations. */
+  readonly defaults: ProxySettings
+  /** This node's own addresses. */
+  readonly localIps: ReadonlySet<string>
   readonly nodePortIps: (family: IpFamily, protocol: Protocol) => readonly string[]
   readonly endpoints: (family: IpFamily, portName: string, protocol: Protocol) => readonly Endpoint[]
   /** Why an endpoint must not be dialed, or null. */
@@ -20,6 +25,13 @@ export interface BuildContext {
 
 const families: readonly IpFamily[] = ['IPv4', 'IPv6']
 
+/** What building one Service's ports shares. */
+interface ServiceContext extends BuildContext {
+  readonly settings: ProxySettings
+  /** The Service's own frontends so far, and the port that has each. */
+  readonly taken: Map<FrontendKey, string>
+}
+
 /** One service port in one family, with the addresses it wants. SCTP ones have none: nobody serves them. */
 interface PortInFamily {
   readonly port: ServicePortSpec & { readonly protocol: Protocol }
@@ -29,11 +41,11 @@ interface PortInFamily {
 /** Every frontend that the Service wants to open, whether or not it gets them. */
 export function claimedFrontends(
   service: Service,
-  context: Pick<BuildContext, 'nodePortIps'>,
+  context: Pick<BuildContext, 'nodePortIps' | 'localIps'>,
 ): ReadonlyMap<FrontendKey, FrontendAddress> {
   const claimed = new Map<FrontendKey, FrontendAddress>()
   for (const each of portsByFamily(service)) {
-    for (const { ip, port } of frontendsOf(service, each, context.nodePortIps)) {
+    for (const { ip, port } of frontendsOf(service, each, context)) {
       const address = { protocol: each.port.protocol, ip, port }
       claimed.set(frontendKey(address), address)
     }
@@ -46,12 +58,15 @@ export function buildServicePorts(
   service: Service,
   context: BuildContext,
 ): { readonly ports: readonly ServicePort[]; readonly problems: readonly string[] } {
+  const { settings, problems: misread } = readProxySettings(service.annotations, context.defaults)
   const problems = service.ports
     .filter(({ protocol }) => protocol === 'SCTP')
     .map(port => `port ${port.port} is SCTP, which kube-relay can't proxy`)
   const taken = new Map<FrontendKey, string>()
-  const ports = portsByFamily(service).map(each => buildServicePort(service, each, context, taken, problems))
-  return { ports, problems }
+  const ports = portsByFamily(service).map(each =>
+    buildServicePort(service, each, { ...context, settings, taken }, problems),
+  )
+  return { ports, problems: [...misread, ...problems] }
 }
 
 function portsByFamily(service: Service): readonly PortInFamily[] {
@@ -67,8 +82,7 @@ function portsByFamily(service: Service): readonly PortInFamily[] {
 function buildServicePort(
   service: Service,
   each: PortInFamily,
-  context: BuildContext,
-  taken: Map<FrontendKey, string>,
+  context: ServiceContext,
   problems: string[],
 ): ServicePort {
   const { port, family } = each
@@ -93,9 +107,11 @@ function buildServicePort(
     affinityTimeoutSeconds: service.affinityTimeoutSeconds,
     cluster: addressesOf(eligible.cluster),
     local: addressesOf(eligible.local),
-    serving: addressesOf(dialable.filter(endpoint => endpoint.serving)) ?? [],
-    frontends: frontendsOf(service, each, context.nodePortIps).map(frontend => {
-      const conflict = conflictOf(frontend, service, port, context, taken)
+    serving: addressesOf(dialable.filter(isServing)) ?? [],
+    unserving: addressesOf(dialable.filter(endpoint => !isServing(endpoint))) ?? [],
+    settings: context.settings,
+    frontends: frontendsOf(service, each, context).map(frontend => {
+      const conflict = conflictOf(frontend, service, port, context)
       if (conflict === null) return frontend
       const address = formatAddress(frontend.ip, frontend.port)
       problems.push(`${frontend.kind} ${address} (${port.protocol}) belongs to ${conflict}: not served`)
@@ -109,17 +125,24 @@ function conflictOf(
   { ip, port: number }: Frontend,
   { namespace, name }: Service,
   port: PortInFamily['port'],
-  context: BuildContext,
-  taken: Map<FrontendKey, string>,
+  context: ServiceContext,
 ): string | null {
   const address = { protocol: port.protocol, ip, port: number }
   const owner = context.owner(address)
   if (owner !== undefined && owner !== `${namespace}/${name}`) return owner
   const key = frontendKey(address)
-  const earlier = taken.get(key)
+  const earlier = context.taken.get(key)
   if (earlier !== undefined) return earlier
-  taken.set(key, `${namespace}/${name}:${port.name}`)
+  context.taken.set(key, `${namespace}/${name}:${port.name}`)
   return null
+}
+
+/**
+ * Of a Service with publishNotReadyAddresses, every endpoint is ready, whether it serves or not. As it gets new flows,
+ * those that it has must not be cut.
+ */
+function isServing(endpoint: Endpoint): boolean {
+  return endpoint.serving || endpoint.ready
 }
 
 function addressesOf(endpoints: readonly Endpoint[] | null): readonly string[] | null {
@@ -141,23 +164,58 @@ function usedLists(
 function frontendsOf(
   service: Service,
   { port, family }: PortInFamily,
-  nodePortIps: BuildContext['nodePortIps'],
+  { nodePortIps, localIps }: Pick<BuildContext, 'nodePortIps' | 'localIps'>,
 ): readonly Frontend[] {
-  const internal = service.internalPolicyLocal ? 'local' : 'cluster'
-  const external = service.externalPolicyLocal ? 'local' : 'cluster'
+  const internal: ListChoice = { list: service.internalPolicyLocal ? 'local' : 'cluster' }
+  // The policy is for traffic from outside: this node and its pods get to every endpoint even so.
+  const external: ListChoice = service.externalPolicyLocal
+    ? { list: 'local', shortCircuit: true }
+    : { list: 'cluster' }
   const clusterIp = service.clusterIps[family]
   const ofFamily = (ips: readonly string[]): readonly string[] => ips.filter(ip => familyOf(ip) === family)
   const frontends = new Map<string, Frontend>()
-  const add = (kind: Frontend['kind'], ip: string, number: number, list: Frontend['list']): void => {
+  const add = (kind: Frontend['kind'], ip: string, number: number, choice: ListChoice): void => {
     const address = formatAddress(ip, number)
-    // An address may be named twice, as an external IP and by the load balancer: it is opened once.
-    if (!frontends.has(address)) frontends.set(address, { kind, ip, port: number, list })
+    // An address may be named twice, as a nodePort and a port of a cluster IP: it is opened once.
+    if (!frontends.has(address)) frontends.set(address, { kind, ip, port: number, ...choice })
   }
   if (clusterIp !== undefined) add('ClusterIP', clusterIp, port.port, internal)
   if (port.nodePort !== 0) {
     for (const ip of nodePortIps(family, port.protocol)) add('NodePort', ip, port.nodePort, external)
   }
-  for (const ip of ofFamily(service.externalIps)) add('ExternalIP', ip, port.port, external)
-  for (const ip of ofFamily(service.loadBalancerIps)) add('LoadBalancerIP', ip, port.port, external)
+  const loadBalancerIps = ofFamily(service.loadBalancerIps)
+  for (const ip of ofFamily(service.externalIps)) {
+    // An address that is both must not lose its source ranges by being an external IP as well.
+    if (!loadBalancerIps.includes(ip)) add('ExternalIP', ip, port.port, external)
+  }
+  for (const ip of loadBalancerIps) {
+    const sourceRanges = sourceRangesFor(ip, service.sourceRanges, localIps)
+    add('LoadBalancerIP', ip, port.port, sourceRanges === null ? external : { ...external, sourceRanges })
+  }
   return [...frontends.values()]
+}
+
+type ListChoice = Pick<Frontend, 'list' | 'shortCircuit' | 'sourceRanges'>
+
+/**
+ * The sources that may reach a load balancer IP; null: all, also where no range is of its family. If this node is
+ * among them, so is the IP itself: that is the source the kernel gives a connection from the node to an address that
+ * is local to it.
+ */
+function sourceRangesFor(
+  ip: string,
+  ranges: Service['sourceRanges'],
+  localIps: ReadonlySet<string>,
+): readonly string[] | null {
+  if (ranges === null) return null
+  const ofFamily = ranges.filter(range => range.family === familyOf(ip))
+  if (ofFamily.length === 0 && ranges.length > 0) return null
+  const texts = ofFamily.map(range => range.text)
+  const holdsNode = [...localIps].some(local => ofFamily.some(range => range.contains(local)))
+  return holdsNode ? [...texts, singleAddress(ip)] : texts
+}
+
+/** An address as the CIDR that holds nothing else. */
+export function singleAddress(ip: string): string {
+  return `${ip}/${familyOf(ip) === 'IPv4' ? 32 : 128}`
 }

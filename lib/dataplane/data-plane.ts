@@ -24,6 +24,8 @@ export interface ConnectionStatus {
 export interface ServicePortStatus {
   readonly key: ServicePortKey
   readonly frontends: readonly FrontendStatus[]
+  /** Endpoints that get no new connections for now because dials to them keep failing. */
+  readonly setAside: readonly string[]
   readonly connections: ConnectionStatus
 }
 

@@ -48,10 +48,10 @@ export interface RelayOptions {
   /** How many of the client's first bytes to keep for another try, until the upstream's first byte; 0: none. */
   readonly keepBytes: number
   /**
-   * Asked once, if the upstream goes away unanswered: may `sent`, which is all that the client has sent so far, go to
-   * another one? `reset` tells RST from FIN.
+   * Asked once, if the upstream goes away (by FIN or RST) before it has sent a byte: may `sent`, which is all that the
+   * client has sent so far, go to another one?
    */
-  readonly mayRetry: (sent: Uint8Array, reset: boolean) => boolean
+  readonly mayRetry: (sent: Uint8Array) => boolean
 }
 
 export interface Relay {
@@ -62,6 +62,8 @@ export interface Relay {
   readonly buffered: number
   /** At least one direction has ended, and the connection isn't closed: the other one goes on, or is stuck. */
   readonly halfClosed: boolean
+  /** Sends FIN both ways after what is buffered: a polite end, for peers that are between two requests. */
+  finish(): void
   /** Resets both sides and drops what is buffered. May be called twice, and after the end. */
   abort(): void
 }
@@ -110,6 +112,8 @@ export interface Engine {
     options: RelayOptions,
     done: (end: RelayEnd, sent: Uint8Array | null) => void,
   ): Relay
+  /** The address that the client connected to, which a wildcard listener doesn't know; null once it is gone. */
+  localAddress(conn: Conn): Address | null
   /** Closes with RST and drops what was not read. */
   reset(conn: Conn): void
   bindUdp(

@@ -7,6 +7,7 @@ import { reasonOf } from '../model/error.ts'
 import type { Frontend } from '../model/proxy-table.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
+import type { SourceRanges } from '../policy/source-ranges.ts'
 import type { ServiceState } from './service-state.ts'
 
 /** An open socket of either protocol. Only TCP ones can be paused. */
@@ -25,7 +26,12 @@ export type ListenState =
 export interface FrontendOwner {
   readonly service: ServiceState
   readonly frontend: Frontend
+  /** The only clients that are let in; null: all are. */
+  readonly sources: SourceRanges | null
 }
+
+/** Why a frontend doesn't accept for now, though it is open. */
+export type PauseReason = 'descriptors' | 'max-connections'
 
 const firstRetryMs = 1000
 const maxRetryMs = 30_000
@@ -40,7 +46,7 @@ export class FrontendState {
   #state: ListenState = { name: 'refusing' }
   #socket: FrontendSocket | null = null
   #wanted = false
-  #paused = false
+  readonly #pausedFor = new Set<PauseReason>()
   #binding: Promise<void> | null = null
   #retry: Timer | null = null
   #retryMs = firstRetryMs
@@ -66,7 +72,10 @@ export class FrontendState {
   /** Opens or closes the frontend as its owner needs it; resolves when that has succeeded or failed. */
   async settle(): Promise<void> {
     const { service, frontend } = this.owner
-    if (!service.hasEndpoints(frontend.list)) return this.close()
+    // With short-circuiting, it is open for this node's own traffic; others are reset where their list is empty.
+    const open =
+      service.hasEndpoints(frontend.list) || (frontend.shortCircuit && service.hasEndpoints('cluster'))
+    if (!open) return this.close()
     this.#wanted = true
     if (this.#state.name === 'refusing') this.#state = { name: 'binding' }
     if (this.#socket === null && this.#retry === null) await (this.#binding ??= this.#bind())
@@ -83,14 +92,14 @@ export class FrontendState {
     this.#state = { name: 'refusing' }
   }
 
-  pause(): void {
-    this.#paused = true
-    this.#socket?.pause?.()
+  /** Stops accepting until each reason that was given has been taken back. */
+  pause(reason: PauseReason): void {
+    if (this.#pausedFor.size === 0) this.#socket?.pause?.()
+    this.#pausedFor.add(reason)
   }
 
-  resume(): void {
-    this.#paused = false
-    this.#socket?.resume?.()
+  resume(reason: PauseReason): void {
+    if (this.#pausedFor.delete(reason) && this.#pausedFor.size === 0) this.#socket?.resume?.()
   }
 
   async #bind(): Promise<void> {
@@ -110,7 +119,7 @@ export class FrontendState {
     this.#socket = socket
     this.#state = { name: 'listening' }
     this.#retryMs = firstRetryMs
-    if (this.#paused) socket.pause?.()
+    if (this.#pausedFor.size > 0) socket.pause?.()
   }
 
   #bindFailed(error: unknown): void {

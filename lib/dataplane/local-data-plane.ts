@@ -6,7 +6,9 @@ import { formatAddress, type Protocol } from '../model/address.ts'
 import type { ServicePort, ServicePortKey, TableUpdate } from '../model/proxy-table.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
-import type { BalancerName } from '../policy/balancer.ts'
+import type { PassiveHealthRules } from '../policy/passive-health.ts'
+import { SourceRanges } from '../policy/source-ranges.ts'
+import { ConnectionLimits, serviceName, type ServiceName } from './connection-limits.ts'
 import type { DataPlane, DataPlaneStatus, FrontendStatus, ServicePortStatus } from './data-plane.ts'
 import { DescriptorBudget, descriptorLimit, openDescriptors } from './descriptor-budget.ts'
 import type { Engine } from './engine.ts'
@@ -20,7 +22,7 @@ export interface DataPlaneOptions {
   readonly clock: Clock
   readonly log: Log
   readonly random: () => number
-  readonly balancer: BalancerName
+  readonly passiveHealth: PassiveHealthRules
   readonly halfClosedTimeoutMs: number
   /** Whether an endpoint that dies before it has answered is replaced by another, where that can't do harm. */
   readonly earlyRetry: boolean
@@ -38,12 +40,17 @@ const warnEveryMs = 60_000
 export class LocalDataPlane implements DataPlane {
   readonly #options: DataPlaneOptions
   readonly #budget: DescriptorBudget
+  readonly #limits = new ConnectionLimits(service => this.#onLimit(service))
+  #nodeSources = new SourceRanges([])
   readonly #tcp: TcpProxy
   readonly #udp: UdpProxy
   readonly #services = new Map<ServicePortKey, ServiceState>()
+  /** The service ports of a Service. */
+  readonly #portsOf = new Map<ServiceName, Set<ServiceState>>()
   readonly #frontends = new Map<string, FrontendState>()
   #observer: Timer
   #generation = 0
+  #limitTurns = 0
   #warnedAt = -Infinity
   /** Settled when every update so far is applied in full. */
   #applied: Promise<unknown> = Promise.resolve()
@@ -56,18 +63,21 @@ export class LocalDataPlane implements DataPlane {
       () => this.#setAccepting(false),
       () => this.#setAccepting(true),
     )
-    this.#tcp = new TcpProxy(options, this.#budget)
-    this.#udp = new UdpProxy(options, this.#budget)
-    this.#observer = options.clock.after(observeEveryMs, () => this.#observeDescriptors())
+    const shared = { budget: this.#budget, limits: this.#limits, nodeSources: () => this.#nodeSources }
+    this.#tcp = new TcpProxy(options, shared)
+    this.#udp = new UdpProxy(options, shared)
+    this.#observer = options.clock.after(observeEveryMs, () => this.#lookAround())
   }
 
   async apply(update: TableUpdate): Promise<void> {
     if (this.#closed) return
+    this.#nodeSources = new SourceRanges(update.localSources)
     const snapshot = update.type === 'snapshot'
     const changed = snapshot ? update.servicePorts : update.changed
     const kept = new Set(changed.map(port => port.key))
     const removed = snapshot ? [...this.#services.keys()].filter(key => !kept.has(key)) : update.removed
     const released = this.#release(removed, changed)
+    for (const port of changed) this.#limits.setLimit(serviceName(port), port.settings.maxConnections)
     const touched = changed.flatMap(port => this.#claim(port, released))
     for (const [key, frontend] of released) this.#drop(key, frontend)
     // The table is this update's from here on. It is applied in full when the ones before it are, too.
@@ -100,6 +110,7 @@ export class LocalDataPlane implements DataPlane {
     this.#observer.cancel()
     for (const [key, frontend] of this.#frontends) this.#drop(key, frontend)
     this.#services.clear()
+    this.#portsOf.clear()
     this.#udp.close()
     this.#tcp.close()
   }
@@ -118,9 +129,17 @@ export class LocalDataPlane implements DataPlane {
       if (service === undefined) continue
       release(service.port)
       // Empty from now on: nothing it still has open may pick an endpoint, and its UDP flows end.
-      service.update({ ...service.port, cluster: null, local: null, serving: [], frontends: [] })
+      service.update({
+        ...service.port,
+        cluster: null,
+        local: null,
+        serving: [],
+        unserving: [],
+        frontends: [],
+      })
       this.#udp.cutUnserved(service)
       this.#services.delete(key)
+      this.#removeFromService(service)
     }
     for (const port of changed) {
       const service = this.#services.get(port.key)
@@ -133,23 +152,33 @@ export class LocalDataPlane implements DataPlane {
   #claim(port: ServicePort, released: Map<string, FrontendState>): readonly FrontendState[] {
     let service = this.#services.get(port.key)
     if (service === undefined) {
-      service = new ServiceState(port, this.#options.balancer, this.#options.random)
+      service = new ServiceState(port, this.#options)
       this.#services.set(port.key, service)
+      const ports = this.#portsOf.get(service.serviceName) ?? new Set()
+      this.#portsOf.set(service.serviceName, ports.add(service))
     } else {
       service.update(port)
       this.#udp.cutUnserved(service)
     }
     const owned: FrontendState[] = []
     for (const { key, frontend } of ownFrontends(port)) {
-      const existing = this.#frontends.get(key)
       released.delete(key)
-      if (existing === undefined) owned.push(this.#create(key, { service, frontend }))
-      else {
-        existing.owner = { service, frontend }
-        owned.push(existing)
-      }
+      const sources = frontend.sourceRanges === undefined ? null : new SourceRanges(frontend.sourceRanges)
+      const owner = { service, frontend, sources }
+      const state = this.#frontends.get(key) ?? this.#create(key, owner)
+      state.owner = owner
+      this.#pauseAtLimit(state)
+      owned.push(state)
     }
     return owned
+  }
+
+  #removeFromService(service: ServiceState): void {
+    const ports = this.#portsOf.get(service.serviceName)
+    ports?.delete(service)
+    if (ports?.size !== 0) return
+    this.#portsOf.delete(service.serviceName)
+    this.#limits.setLimit(service.serviceName, null)
   }
 
   #create(key: string, owner: FrontendState['owner']): FrontendState {
@@ -157,7 +186,7 @@ export class LocalDataPlane implements DataPlane {
     const listen = (frontend: FrontendState): Promise<FrontendSocket> =>
       frontend.protocol === 'TCP' ? this.#tcp.listen(frontend) : this.#udp.listen(frontend)
     const frontend = new FrontendState(owner, listen, clock, log)
-    if (this.#budget.exhausted) frontend.pause()
+    if (this.#budget.exhausted) frontend.pause('descriptors')
     this.#frontends.set(key, frontend)
     return frontend
   }
@@ -167,10 +196,11 @@ export class LocalDataPlane implements DataPlane {
     this.#frontends.delete(key)
   }
 
-  #observeDescriptors(): void {
+  #lookAround(): void {
     // A limit that was given is one of what we use ourselves.
     this.#budget.observe(this.#options.descriptorLimit === undefined ? openDescriptors() : null)
-    this.#observer = this.#options.clock.after(observeEveryMs, () => this.#observeDescriptors())
+    for (const service of this.#services.values()) service.expire()
+    this.#observer = this.#options.clock.after(observeEveryMs, () => this.#lookAround())
   }
 
   #setAccepting(accepting: boolean): void {
@@ -185,9 +215,28 @@ export class LocalDataPlane implements DataPlane {
       )
     }
     for (const frontend of this.#frontends.values()) {
-      if (accepting) frontend.resume()
-      else frontend.pause()
+      if (accepting) frontend.resume('descriptors')
+      else frontend.pause('descriptors')
     }
+  }
+
+  /**
+   * A Service has reached its connection limit, or has room again. The frontend that is resumed first accepts first:
+   * another one each time, or the clients of the others would wait for ever.
+   */
+  #onLimit(service: ServiceName): void {
+    const frontends = [...(this.#portsOf.get(service) ?? [])]
+      .flatMap(state => ownFrontends(state.port))
+      .flatMap(({ key }) => this.#frontends.get(key) ?? [])
+    if (!this.#limits.isFull(service)) this.#limitTurns++
+    const first = this.#limitTurns % Math.max(1, frontends.length)
+    for (const frontend of frontends.slice(first)) this.#pauseAtLimit(frontend)
+    for (const frontend of frontends.slice(0, first)) this.#pauseAtLimit(frontend)
+  }
+
+  #pauseAtLimit(frontend: FrontendState): void {
+    if (this.#limits.isFull(frontend.owner.service.serviceName)) frontend.pause('max-connections')
+    else frontend.resume('max-connections')
   }
 
   #serviceStatus(
@@ -202,6 +251,7 @@ export class LocalDataPlane implements DataPlane {
         const address = key.slice(key.indexOf('/') + 1)
         return { address, ...describeState(frontend) }
       }),
+      setAside: service.setAside(),
       connections: {
         ...counters,
         failures: { ...counters.failures },

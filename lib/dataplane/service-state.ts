@@ -1,18 +1,55 @@
-// A service port as the data plane runs it: its endpoints with their connection counts, a balancer for each of
-// its lists, and its counters. It lives as long as its key does, through every update of its content.
+// A service port as the data plane runs it: its endpoints with their connections and health, a balancer for each of
+// its lists, session affinity, and its counters. It lives as long as its key does, through every update of its content.
 
 import { parseAddress, type Address } from '../model/address.ts'
 import type { ServicePort } from '../model/proxy-table.ts'
-import { createBalancer, type Balancer, type BalancerName } from '../policy/balancer.ts'
+import type { Clock, Timer } from '../ops/clock.ts'
+import { AffinityTable } from '../policy/affinity.ts'
+import { createBalancer, type Balancer } from '../policy/balancer.ts'
+import {
+  isSetAside,
+  newEndpointHealth,
+  recordFailure,
+  recordSuccess,
+  type EndpointHealth,
+  type PassiveHealthRules,
+} from '../policy/passive-health.ts'
+import { serviceName, type ServiceName } from './connection-limits.ts'
 
-/** One endpoint of one service port. The object is the identity: it is kept while the endpoint is listed. */
+/** What an endpoint's state needs to know of a TCP connection: how to end it, or its dial. */
+export interface Endable {
+  end(): void
+}
+
+/** One endpoint of one service port. The object is the identity: it is kept while the endpoint exists. */
 export interface EndpointState {
   readonly key: string
   readonly address: Address
+  readonly health: EndpointHealth
+  /** TCP connections that are established, or are dialing it. */
+  readonly connections: Set<Endable>
+  /** Connections, dials and UDP flows. */
   active: number
+  /** Dials on their way. */
+  dials: number
 }
 
-export type FailureReason = 'no-endpoints' | 'refused' | 'timeout' | 'local' | 'overload'
+/** An endpoint that is gone but still has connections, with the timer that ends them where the service has one. */
+interface Draining {
+  readonly endpoint: EndpointState
+  readonly timer: Timer | null
+}
+
+export const failureReasons = [
+  'no-endpoints',
+  'refused',
+  'timeout',
+  'local',
+  'overload',
+  'source-range',
+  'max-connections',
+] as const
+export type FailureReason = (typeof failureReasons)[number]
 
 /** Counters since start. Bytes of connections that are still open are added when status is asked for. */
 export interface ServiceCounters {
@@ -28,7 +65,14 @@ export interface ServiceCounters {
 
 export type ListName = 'cluster' | 'local'
 
+export interface ServiceStateOptions {
+  readonly clock: Clock
+  readonly random: () => number
+  readonly passiveHealth: PassiveHealthRules
+}
+
 export class ServiceState {
+  readonly serviceName: ServiceName
   readonly counters: ServiceCounters = {
     active: 0,
     total: 0,
@@ -36,16 +80,22 @@ export class ServiceState {
     bytesOut: 0,
     dialRetries: 0,
     dialFailures: 0,
-    failures: { 'no-endpoints': 0, refused: 0, timeout: 0, local: 0, overload: 0 },
+    failures: Object.fromEntries(failureReasons.map(reason => [reason, 0])) as Record<FailureReason, number>,
   }
+  readonly #options: ServiceStateOptions
   #port: ServicePort
   #serving: ReadonlySet<string> = new Set()
+  #lists: Readonly<Record<ListName, ReadonlySet<string>>> = { cluster: new Set(), local: new Set() }
   readonly #endpoints = new Map<string, EndpointState>()
-  readonly #balancers: Readonly<Record<ListName, Balancer<EndpointState>>>
+  readonly #draining = new Map<string, Draining>()
+  #balancers: Readonly<Record<ListName, Balancer<EndpointState>>>
+  readonly #affinity = new AffinityTable()
 
-  constructor(port: ServicePort, balancer: BalancerName, random: () => number) {
-    this.#balancers = { cluster: createBalancer(balancer, random), local: createBalancer(balancer, random) }
+  constructor(port: ServicePort, options: ServiceStateOptions) {
+    this.serviceName = serviceName(port)
+    this.#options = options
     this.#port = port
+    this.#balancers = this.#createBalancers()
     this.update(port)
   }
 
@@ -54,33 +104,183 @@ export class ServiceState {
   }
 
   update(port: ServicePort): void {
+    const { cluster, local, serving, unserving, settings } = port
+    if (settings.balance !== this.#port.settings.balance) {
+      this.#balancers = this.#createBalancers(settings.balance)
+    }
     this.#port = port
-    this.#serving = new Set(port.serving)
-    const listed = new Set([...(port.cluster ?? []), ...(port.local ?? [])])
-    for (const key of this.#endpoints.keys()) if (!listed.has(key)) this.#endpoints.delete(key)
-    this.#balancers.cluster.update((port.cluster ?? []).map(key => this.#endpoint(key)))
-    this.#balancers.local.update((port.local ?? []).map(key => this.#endpoint(key)))
+    this.#serving = new Set(serving)
+    this.#lists = { cluster: new Set(cluster), local: new Set(local) }
+    this.#forgetAllBut(new Set([...this.#lists.cluster, ...this.#lists.local, ...serving, ...unserving]))
+    this.#balancers.cluster.update((cluster ?? []).map(key => this.#endpoint(key)))
+    this.#balancers.local.update((local ?? []).map(key => this.#endpoint(key)))
+    if (port.affinityTimeoutSeconds === null) this.#affinity.clear()
+  }
+
+  /** Whether the list has an endpoint that isn't one of these. */
+  hasOther(list: ListName, endpoints: readonly EndpointState[]): boolean {
+    const known = new Set(endpoints.map(({ key }) => key))
+    for (const key of this.#lists[list]) if (!known.has(key)) return true
+    return false
   }
 
   /** Whether connections to a frontend of this list have somewhere to go. */
   hasEndpoints(list: ListName): boolean {
-    return (this.#port[list]?.length ?? 0) > 0
+    return this.#lists[list].size > 0
   }
 
-  pick(list: ListName, tried: readonly EndpointState[]): EndpointState | null {
-    return this.#balancers[list].pick(tried)
+  /**
+   * An endpoint for a client, other than those it tried: the one it had, where the service has affinity; else the
+   * balancer's choice. Endpoints that are set aside come last, and only if there is no other.
+   */
+  pick(list: ListName, clientIp: string, tried: readonly EndpointState[] = []): EndpointState | null {
+    const now = this.#options.clock.now()
+    const isOut = (endpoint: EndpointState): boolean =>
+      isSetAside(endpoint.health, now) || isBeingProbed(endpoint) || tried.includes(endpoint)
+    const endpoint =
+      this.#affineEndpoint(list, clientIp, now, isOut) ??
+      this.#balancers[list].pick(isOut) ??
+      this.#balancers[list].pick(each => tried.includes(each))
+    if (endpoint !== null && this.#port.affinityTimeoutSeconds !== null) {
+      this.#affinity.remember(clientIp, endpoint.key, now)
+    }
+    return endpoint
+  }
+
+  /** An endpoint is dead to a client: with affinity, the client gets another one from now on, if there is one. */
+  moveAway(list: ListName, clientIp: string, endpoint: EndpointState): void {
+    if (this.#port.affinityTimeoutSeconds !== null) this.pick(list, clientIp, [endpoint])
+  }
+
+  /** A TCP connection dials an endpoint, and has it from here on. */
+  enter(endpoint: EndpointState, connection: Endable): void {
+    endpoint.active++
+    endpoint.dials++
+    endpoint.connections.add(connection)
+  }
+
+  /** Its dial is over, whatever came of it. */
+  dialed(endpoint: EndpointState): void {
+    endpoint.dials--
+  }
+
+  /** It has ended, or tries another endpoint. */
+  leave(endpoint: EndpointState, connection: Endable): void {
+    endpoint.active--
+    endpoint.connections.delete(connection)
+    if (endpoint.connections.size > 0) return
+    const draining = this.#draining.get(endpoint.key)
+    if (draining?.endpoint !== endpoint) return
+    draining.timer?.cancel()
+    this.#draining.delete(endpoint.key)
   }
 
   serves(endpoint: EndpointState): boolean {
     return this.#serving.has(endpoint.key)
   }
 
-  #endpoint(key: string): EndpointState {
-    let endpoint = this.#endpoints.get(key)
-    if (endpoint === undefined) {
-      endpoint = { key, address: parseAddress(key), active: 0 }
-      this.#endpoints.set(key, endpoint)
+  /** An endpoint answered a dial. */
+  succeeded(endpoint: EndpointState): void {
+    recordSuccess(endpoint.health)
+  }
+
+  /** An endpoint didn't answer a dial. True if it is set aside by that. */
+  failed(endpoint: EndpointState): boolean {
+    if (!this.#isEligible(endpoint)) return false
+    const { clock, passiveHealth } = this.#options
+    return recordFailure(endpoint.health, this.#eligibleHealth(), passiveHealth, clock.now())
+  }
+
+  /** The endpoints ("ip:port") that get no new connections for now because dials to them failed. */
+  setAside(): readonly string[] {
+    const now = this.#options.clock.now()
+    return [...this.#endpoints.values()].filter(({ health }) => isSetAside(health, now)).map(({ key }) => key)
+  }
+
+  /** Lets go of what time has made void. Called now and then. */
+  expire(): void {
+    const seconds = this.#port.affinityTimeoutSeconds
+    if (seconds !== null) this.#affinity.expire(seconds * 1000, this.#options.clock.now())
+  }
+
+  #affineEndpoint(
+    list: ListName,
+    clientIp: string,
+    now: number,
+    isOut: (endpoint: EndpointState) => boolean,
+  ): EndpointState | null {
+    const seconds = this.#port.affinityTimeoutSeconds
+    if (seconds === null) return null
+    const key = this.#affinity.find(clientIp, seconds * 1000, now)
+    // Only an endpoint that is eligible now counts; one that isn't dialable either is no better (kubernetes#24648).
+    const endpoint = key !== null && this.#lists[list].has(key) ? this.#endpoints.get(key) : undefined
+    return endpoint === undefined || isOut(endpoint) ? null : endpoint
+  }
+
+  #createBalancers(policy = this.#port.settings.balance): Record<ListName, Balancer<EndpointState>> {
+    const { random } = this.#options
+    return { cluster: createBalancer(policy, random), local: createBalancer(policy, random) }
+  }
+
+  /** Connections to an endpoint that is gone may go on for the drain timeout, unless the endpoint comes back. */
+  #forgetAllBut(existing: ReadonlySet<string>): void {
+    for (const endpoint of this.#endpoints.values()) {
+      if (existing.has(endpoint.key)) continue
+      this.#endpoints.delete(endpoint.key)
+      if (endpoint.connections.size > 0) this.#drain(endpoint)
     }
+  }
+
+  #drain(endpoint: EndpointState): void {
+    const { drainTimeoutMs } = this.#port.settings
+    const endAll = (): void => {
+      for (const connection of endpoint.connections) connection.end()
+    }
+    const timer = drainTimeoutMs === null ? null : this.#options.clock.after(drainTimeoutMs, endAll)
+    this.#draining.set(endpoint.key, { endpoint, timer })
+  }
+
+  #endpoint(key: string): EndpointState {
+    const endpoint = this.#endpoints.get(key) ?? this.#comeBack(key) ?? newEndpoint(key)
+    this.#endpoints.set(key, endpoint)
     return endpoint
   }
+
+  /** An endpoint that is here again before all its connections have ended. They stay; its health is another's now. */
+  #comeBack(key: string): EndpointState | null {
+    const draining = this.#draining.get(key)
+    if (draining === undefined) return null
+    draining.timer?.cancel()
+    this.#draining.delete(key)
+    recordSuccess(draining.endpoint.health)
+    return draining.endpoint
+  }
+
+  #isEligible(endpoint: EndpointState): boolean {
+    const { cluster, local } = this.#lists
+    return (
+      this.#endpoints.get(endpoint.key) === endpoint && (cluster.has(endpoint.key) || local.has(endpoint.key))
+    )
+  }
+
+  /** Of the endpoints that may get connections: half of these may be set aside. */
+  *#eligibleHealth(): Iterable<EndpointHealth> {
+    for (const endpoint of this.#endpoints.values()) if (this.#isEligible(endpoint)) yield endpoint.health
+  }
+}
+
+function newEndpoint(key: string): EndpointState {
+  return {
+    key,
+    address: parseAddress(key),
+    health: newEndpointHealth(),
+    connections: new Set(),
+    active: 0,
+    dials: 0,
+  }
+}
+
+/** One connection tries an endpoint that was set aside; others needn't wait for what comes of it. */
+function isBeingProbed({ health, dials }: EndpointState): boolean {
+  return health.timesSetAside > 0 && dials > 0
 }

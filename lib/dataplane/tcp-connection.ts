@@ -1,10 +1,12 @@
 // One client's TCP connection: dial an endpoint, relay, count. It dials without holding up anyone else, and
 // the client's bytes wait in the kernel until an endpoint has answered, so a retry on another one loses nothing.
 
+import type { Address } from '../model/address.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
 import { isReplayable, maxReplayBytes } from '../policy/replay.ts'
 import type { Conn, Dial, DialFailure, Engine, Relay, RelayEnd, RelayOptions } from './engine.ts'
+import { proxyHeader } from './proxy-protocol.ts'
 import type { EndpointState, FailureReason, ListName, ServiceState } from './service-state.ts'
 
 /** How long each attempt may take. The same ladder as the userspace kube-proxy had (pkg/proxy/userspace). */
@@ -16,6 +18,12 @@ export const dialLadderMs: readonly number[] = [250, 500, 1000, 2000]
  */
 const maxEarlyRetries = 1
 
+/** How long peers have to close after a polite end. */
+const politeEndMs = 5000
+
+/** The share by which the greatest age of a connection varies, both ways. */
+const ageJitter = 0.1
+
 /** A refusal moves on at once and uses no rung; this bounds a connection against hundreds of dead endpoints. */
 const maxRefusals = 32
 
@@ -25,6 +33,8 @@ export interface TcpContext {
   readonly log: Log
   /** Whether an endpoint that dies before it has answered is replaced, where that can't do harm. */
   readonly earlyRetry: boolean
+  /** Uniform in [0, 1). */
+  readonly random: () => number
   /** This node, not an endpoint, couldn't open a connection: out of descriptors or memory. */
   readonly onLocalFailure: () => void
   /** Called once, when both sockets are closed. */
@@ -42,6 +52,7 @@ export class TcpConnection {
   readonly #context: TcpContext
   readonly #client: Conn
   readonly #list: ListName
+  readonly #peer: Address
   /** Endpoints that refused: dead for this connection. Those that timed out may be tried again. */
   readonly #refused: EndpointState[] = []
   readonly #timedOut: EndpointState[] = []
@@ -53,9 +64,13 @@ export class TcpConnection {
   #state: State = { name: 'new' }
   #lastMoved = 0
   #lastMovedAt: number | null = null
+  /** Ends the connection at its greatest age, or after a polite end that wasn't heeded. */
+  #timer: Timer | null = null
+  #ending = false
 
-  constructor(context: TcpContext, service: ServiceState, list: ListName, client: Conn) {
+  constructor(context: TcpContext, service: ServiceState, list: ListName, client: Conn, peer: Address) {
     this.#context = context
+    this.#peer = peer
     this.service = service
     this.#list = list
     this.#client = client
@@ -78,15 +93,30 @@ export class TcpConnection {
   /** Resets both sides, or the client alone while no endpoint has answered yet. */
   abort(): void {
     const state = this.#state
+    this.#timer?.cancel()
     if (state.name === 'relaying') return state.relay.abort()
     if (state.name === 'closed') return
-    if (state.name === 'dialing') {
-      state.dial.cancel()
-      state.endpoint.active--
-    }
+    if (state.name === 'dialing') this.#cancelDial(state.dial, state.endpoint)
     if (state.name === 'waiting') state.timer.cancel()
     this.#context.engine.reset(this.#client)
     this.#close()
+  }
+
+  /**
+   * Ends an established connection: politely first, for a client that is between two requests and will connect
+   * again, and by reset for one that still isn't gone after a while. A dial goes on with another endpoint.
+   */
+  end(): void {
+    const state = this.#state
+    if (state.name === 'dialing') {
+      this.#cancelDial(state.dial, state.endpoint)
+      this.#dialNext('no-endpoints')
+    }
+    if (state.name !== 'relaying' || this.#ending) return
+    this.#ending = true
+    state.relay.finish()
+    this.#timer?.cancel()
+    this.#timer = this.#context.clock.after(politeEndMs, () => state.relay.abort())
   }
 
   /**
@@ -112,20 +142,27 @@ export class TcpConnection {
     if (endpoint === null) return this.#giveUp(lastFailure)
     const timeoutMs = dialLadderMs[this.#rung] ?? 0
     if (this.#attempts++ > 0) this.service.counters.dialRetries++
-    endpoint.active++
+    this.service.enter(endpoint, this)
     const dial = this.#context.engine.dialTcp(endpoint.address, timeoutMs, (failure, upstream, error) => {
+      this.service.dialed(endpoint)
       if (failure === null && upstream !== null) return this.#relay(endpoint, upstream)
-      endpoint.active--
+      this.service.leave(endpoint, this)
       this.#onDialFailure(failure ?? 'local', endpoint, error)
     })
     this.#state = { name: 'dialing', dial, endpoint }
   }
 
+  #cancelDial(dial: Dial, endpoint: EndpointState): void {
+    dial.cancel()
+    this.service.dialed(endpoint)
+    this.service.leave(endpoint, this)
+  }
+
   #nextEndpoint(): EndpointState | null {
     if (this.#rung >= dialLadderMs.length || this.#refused.length >= maxRefusals) return null
     return (
-      this.service.pick(this.#list, this.#refused.concat(this.#timedOut)) ??
-      this.service.pick(this.#list, this.#refused)
+      this.service.pick(this.#list, this.#peer.ip, this.#refused.concat(this.#timedOut)) ??
+      this.service.pick(this.#list, this.#peer.ip, this.#refused)
     )
   }
 
@@ -133,6 +170,12 @@ export class TcpConnection {
     const { log } = this.#context
     log.debug({ service: this.service.port.key, endpoint: endpoint.key, failure, err: error }, 'dial failed')
     if (failure === 'local') return this.#waitForRoom()
+    if (this.service.failed(endpoint)) {
+      log.info(
+        { service: this.service.port.key, endpoint: endpoint.key },
+        'endpoint set aside: dials keep failing',
+      )
+    }
     if (failure === 'refused') this.#refused.push(endpoint)
     else {
       this.#timedOut.push(endpoint)
@@ -161,22 +204,50 @@ export class TcpConnection {
   }
 
   #relay(endpoint: EndpointState, upstream: Conn): void {
+    this.service.succeeded(endpoint)
+    const prefix = this.#proxyHeader()
+    if (prefix === undefined) {
+      // The client has gone while an endpoint was dialed.
+      this.service.leave(endpoint, this)
+      this.#context.engine.reset(upstream)
+      this.#context.engine.reset(this.#client)
+      return this.#close()
+    }
     const mayRetry = this.#context.earlyRetry && this.#earlyRetries < maxEarlyRetries
     const options: RelayOptions = {
-      prefix: null,
+      prefix,
       sent: this.#sent,
       keepBytes: mayRetry ? maxReplayBytes : 0,
-      // A clean end before anything was said is an answer; a reset, or an end instead of a response, is none.
-      mayRetry: (sent, reset) => (reset || sent.length > 0) && isReplayable(sent),
+      // FIN or RST, the endpoint has said nothing. Without another one, its end is passed on as it was.
+      mayRetry: sent => isReplayable(sent) && this.service.hasOther(this.#list, [...this.#refused, endpoint]),
     }
     const relay = this.#context.engine.relay(this.#client, upstream, options, (end, sent) =>
       this.#onRelayEnd(relay, endpoint, end, sent),
     )
     this.#state = { name: 'relaying', relay, endpoint }
+    this.#startAging()
+  }
+
+  /** undefined: it is wanted, but nobody is there any more to say whose it would be. */
+  #proxyHeader(): Uint8Array | null | undefined {
+    const { proxyProtocol } = this.service.port.settings
+    if (proxyProtocol === null) return null
+    const frontend = this.#context.engine.localAddress(this.#client)
+    return frontend === null ? undefined : proxyHeader(proxyProtocol, this.#peer, frontend)
+  }
+
+  #startAging(): void {
+    const { maxConnectionAgeMs } = this.service.port.settings
+    if (maxConnectionAgeMs === null) return
+    // With jitter, so that connections that began together don't end together.
+    const ageMs = maxConnectionAgeMs * (1 - ageJitter + 2 * ageJitter * this.#context.random())
+    this.#timer = this.#context.clock.after(ageMs, () => this.end())
   }
 
   #onRelayEnd(relay: Relay, endpoint: EndpointState, end: RelayEnd, sent: Uint8Array | null): void {
-    endpoint.active--
+    this.service.leave(endpoint, this)
+    this.#timer?.cancel()
+    this.#ending = false
     if (end === 'unanswered') {
       this.#sent = sent
       this.#earlyRetries++

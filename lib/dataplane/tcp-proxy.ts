@@ -4,10 +4,11 @@
 import type { Address } from '../model/address.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
-import type { DescriptorBudget } from './descriptor-budget.ts'
+import { listFor } from '../policy/source-ranges.ts'
 import type { Conn, Engine } from './engine.ts'
-import type { FrontendSocket, FrontendState } from './frontend-state.ts'
-import type { ServiceState } from './service-state.ts'
+import type { FrontendOwner, FrontendSocket, FrontendState } from './frontend-state.ts'
+import type { FailureReason, ServiceState } from './service-state.ts'
+import type { SharedState } from './shared-state.ts'
 import { TcpConnection, type TcpContext } from './tcp-connection.ts'
 
 export interface TcpProxyOptions {
@@ -16,6 +17,7 @@ export interface TcpProxyOptions {
   readonly log: Log
   readonly halfClosedTimeoutMs: number
   readonly earlyRetry: boolean
+  readonly random: () => number
 }
 
 /** A connection's descriptors: the client's and the upstream's. */
@@ -23,24 +25,27 @@ const perConnection = 2
 
 export class TcpProxy {
   readonly #options: TcpProxyOptions
-  readonly #budget: DescriptorBudget
+  readonly #shared: SharedState
   readonly #context: TcpContext
   readonly #connections = new Set<TcpConnection>()
   readonly #reapEveryMs: number
   #reaper: Timer
 
-  constructor(options: TcpProxyOptions, budget: DescriptorBudget) {
+  constructor(options: TcpProxyOptions, shared: SharedState) {
     this.#options = options
-    this.#budget = budget
+    this.#shared = shared
+    const { budget, limits } = shared
     this.#context = {
       engine: options.engine,
       clock: options.clock,
       log: options.log,
       earlyRetry: options.earlyRetry,
+      random: options.random,
       onLocalFailure: () => budget.starved(),
       onClosed: connection => {
         this.#connections.delete(connection)
         budget.giveBack(perConnection)
+        limits.giveBack(connection.service.serviceName)
       },
     }
     // Four looks within the limit, so that a connection is reaped at most a quarter late.
@@ -59,12 +64,12 @@ export class TcpProxy {
       (client, peer) => this.#accept(frontend, client, peer),
       error => log.debug({ frontend: frontend.address, err: error }, 'accept failed'),
     )
-    this.#budget.takeListener()
+    this.#shared.budget.takeListener()
     let open = true
     return {
       close: () => {
         listener.close()
-        if (open) this.#budget.giveBackListener()
+        if (open) this.#shared.budget.giveBackListener()
         open = false
       },
       pause: () => void listener.pause(),
@@ -91,17 +96,27 @@ export class TcpProxy {
 
   #accept(frontend: FrontendState, client: Conn, peer: Address): void {
     const { service, frontend: owned } = frontend.owner
-    const { engine, log } = this.#options
-    if (!this.#budget.hasRoom) {
-      // Only where the engine can't hold connections in the backlog: fail fast instead of running into EMFILE.
-      service.counters.failures.overload++
-      log.debug({ service: service.port.key, client: peer.ip }, 'reset: no descriptor left')
-      return engine.reset(client)
+    const refusal = this.#refusal(frontend.owner, peer)
+    if (refusal !== null) {
+      service.counters.failures[refusal]++
+      this.#options.log.debug({ service: service.port.key, client: peer.ip, reason: refusal }, 'client reset')
+      return this.#options.engine.reset(client)
     }
-    const connection = new TcpConnection(this.#context, service, owned.list, client)
+    const { budget, limits, nodeSources } = this.#shared
+    const list = listFor(owned, peer.ip, nodeSources())
+    const connection = new TcpConnection(this.#context, service, list, client, peer)
     this.#connections.add(connection)
-    this.#budget.take(perConnection)
+    budget.take(perConnection)
+    limits.take(service.serviceName)
     connection.start()
+  }
+
+  /** Why a client that was accepted isn't served. */
+  #refusal({ service, sources }: FrontendOwner, peer: Address): FailureReason | null {
+    if (sources !== null && !sources.contains(peer.ip)) return 'source-range'
+    // The next two only where the engine can't hold connections in the backlog: fail fast instead of later.
+    if (!this.#shared.budget.hasRoom) return 'overload'
+    return this.#shared.limits.isFull(service.serviceName) ? 'max-connections' : null
   }
 
   #reap(): void {

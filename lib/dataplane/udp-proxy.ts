@@ -4,10 +4,11 @@
 
 import type { Clock } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
-import type { DescriptorBudget } from './descriptor-budget.ts'
+import { listFor } from '../policy/source-ranges.ts'
 import type { Engine, UdpListener } from './engine.ts'
 import type { FrontendSocket, FrontendState } from './frontend-state.ts'
-import type { ServiceState } from './service-state.ts'
+import type { FailureReason, ServiceState } from './service-state.ts'
+import type { SharedState } from './shared-state.ts'
 import { FlowTable, type Flow, type FlowTimeouts } from './udp-flows.ts'
 
 export interface UdpOptions extends FlowTimeouts {
@@ -26,12 +27,13 @@ type Clients = Map<string, Map<number, Flow>>
 
 export class UdpProxy {
   readonly #options: UdpProxyOptions
-  readonly #budget: DescriptorBudget
+  readonly #shared: SharedState
   readonly #flows: FlowTable
 
-  constructor(options: UdpProxyOptions, budget: DescriptorBudget) {
+  constructor(options: UdpProxyOptions, shared: SharedState) {
     this.#options = options
-    this.#budget = budget
+    this.#shared = shared
+    const { budget } = shared
     // Flows live for minutes after their last datagram: at most half of the descriptors may wait in them.
     const maxFlows = Math.max(1, Math.min(options.udp.maxFlows, Math.floor(budget.usable / 2)))
     this.#flows = new FlowTable(options.clock, options.udp, maxFlows, flow => {
@@ -66,7 +68,7 @@ export class UdpProxy {
       },
       error => log.debug({ frontend: frontend.address, err: error }, 'UDP socket error'),
     )
-    this.#budget.takeListener()
+    this.#shared.budget.takeListener()
     let open = true
     return {
       close: () => {
@@ -74,7 +76,7 @@ export class UdpProxy {
         open = false
         for (const ports of clients.values()) for (const flow of ports.values()) this.#flows.close(flow)
         listener.close()
-        this.#budget.giveBackListener()
+        this.#shared.budget.giveBackListener()
       },
     }
   }
@@ -98,14 +100,17 @@ export class UdpProxy {
     clientIp: string,
     clientPort: number,
   ): Flow | null {
-    const { service, frontend: owned } = frontend.owner
+    const { service, frontend: owned, sources } = frontend.owner
     const { clock, engine, log } = this.#options
-    const endpoint = service.pick(owned.list, [])
+    if (sources !== null && !sources.contains(clientIp)) return this.#refuse(service, 'source-range')
+    const list = listFor(owned, clientIp, this.#shared.nodeSources())
+    const endpoint = service.pick(list, clientIp)
     if (endpoint === null) return this.#refuse(service, 'no-endpoints')
     this.#flows.makeRoom()
-    while (!this.#budget.hasRoom && this.#flows.evictOldest());
+    while (!this.#shared.budget.hasRoom && this.#flows.evictOldest());
     const onReply = (data: Uint8Array): void => {
       this.#flows.touch(flow)
+      if (!flow.answered) service.succeeded(endpoint)
       flow.answered = true
       service.counters.bytesOut += data.length
       listener.send(data, clientIp, clientPort)
@@ -114,6 +119,8 @@ export class UdpProxy {
       log.debug({ service: service.port.key, endpoint: endpoint.key, err: error }, 'UDP flow failed')
       service.counters.dialFailures++
       service.counters.failures.refused++
+      service.failed(endpoint)
+      service.moveAway(list, clientIp, endpoint)
       this.#flows.close(flow)
     }
     let flow: Flow
@@ -128,10 +135,10 @@ export class UdpProxy {
       flow = { service, endpoint, upstream, startedAt: now, lastUsedAt: now, answered: false, forget }
     } catch (error) {
       log.debug({ service: service.port.key, endpoint: endpoint.key, err: error }, 'no socket for a UDP flow')
-      this.#budget.starved()
+      this.#shared.budget.starved()
       return this.#refuse(service, 'local')
     }
-    this.#budget.take(1)
+    this.#shared.budget.take(1)
     endpoint.active++
     service.counters.total++
     service.counters.active++
@@ -141,8 +148,9 @@ export class UdpProxy {
     return flow
   }
 
-  #refuse(service: ServiceState, reason: 'no-endpoints' | 'local'): null {
-    service.counters.dialFailures++
+  /** The datagram is dropped, and counted. */
+  #refuse(service: ServiceState, reason: FailureReason): null {
+    if (reason !== 'source-range') service.counters.dialFailures++
     service.counters.failures[reason]++
     return null
   }

@@ -27,6 +27,6 @@ export function readCidr(text: unknown): Cidr | null {
     family,
     text: `${ip}/${bits}`,
     isEverything: bits === 0,
-    contains: other => familyOf(other) === family && ipaddr.parse(other).match(network as never, bits),
+    contains: other => familyOf(other) === family && ipaddr.parse(other).match(network, bits),
   }
 }

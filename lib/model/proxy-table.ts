@@ -3,6 +3,7 @@
 // and unique), so that equal content is equal text.
 
 import type { IpFamily, Protocol } from './address.ts'
+import type { ProxySettings } from './proxy-settings.ts'
 import type { ServiceType } from './service.ts'
 
 export type FrontendKind = 'ClusterIP' | 'NodePort' | 'ExternalIP' | 'LoadBalancerIP'
@@ -14,6 +15,10 @@ export interface Frontend {
   readonly port: number
   /** Which of the service port's endpoint lists its connections take. */
   readonly list: 'cluster' | 'local'
+  /** Connections from this node and its pods take the cluster list instead, whatever the policy (KEP-1669). */
+  readonly shortCircuit?: true
+  /** The only sources that may connect, as CIDRs; absent: everyone may. */
+  readonly sourceRanges?: readonly string[]
   /** Why this frontend must not be opened: the address belongs to another service port, which is named. */
   readonly conflict?: string
 }
@@ -46,15 +51,22 @@ export interface ServicePort {
   readonly local: readonly string[] | null
   /** Every endpoint that still serves, eligible or not: UDP flows to any other are cut. */
   readonly serving: readonly string[]
+  /** Endpoints that exist but neither serve nor are eligible: their connections aren't drained yet. */
+  readonly unserving: readonly string[]
+  readonly settings: ProxySettings
   readonly frontends: readonly Frontend[]
 }
 
 /** What the control plane sends to a data plane. Generations grow by one; a delta follows the one before it. */
-export type TableUpdate =
-  | { readonly type: 'snapshot'; readonly generation: number; readonly servicePorts: readonly ServicePort[] }
+export type TableUpdate = {
+  readonly generation: number
+  /** CIDRs of the sources that count as this node: its own addresses and its pods. */
+  readonly localSources: readonly string[]
+} & (
+  | { readonly type: 'snapshot'; readonly servicePorts: readonly ServicePort[] }
   | {
       readonly type: 'delta'
-      readonly generation: number
       readonly changed: readonly ServicePort[]
       readonly removed: readonly ServicePortKey[]
     }
+)

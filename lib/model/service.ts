@@ -2,7 +2,8 @@
 // `problems`; the rest of the Service is still served. targetPort is never read: EndpointSlices have the real port.
 
 import { canonicalIp, familyOf, isHostAddress, isPort, type IpFamily } from './address.ts'
-import { asFields, asList, describe, type Fields } from './fields.ts'
+import { asFields, asList, asString, describe, type Fields } from './fields.ts'
+import { readCidr, type Cidr } from './cidr.ts'
 import { objectName, type KubeObject } from './objects.ts'
 
 export type ServiceType = 'ClusterIP' | 'NodePort' | 'LoadBalancer'
@@ -19,6 +20,8 @@ export interface ServicePortSpec {
 export interface Service {
   readonly namespace: string
   readonly name: string
+  /** "" where it is missing; only events need it. */
+  readonly uid: string
   /** RFC 3339 in UTC, as the API server writes it; "" where it is missing. The older of two claimants wins. */
   readonly createdAt: string
   readonly type: ServiceType
@@ -26,11 +29,17 @@ export interface Service {
   readonly clusterIps: Readonly<Partial<Record<IpFamily, string>>>
   readonly externalIps: readonly string[]
   readonly loadBalancerIps: readonly string[]
+  /** The only sources that may reach the load balancer IPs; null: all may. Empty if none could be read: none may. */
+  readonly sourceRanges: readonly Cidr[] | null
   readonly internalPolicyLocal: boolean
   readonly externalPolicyLocal: boolean
+  /** Where load balancers ask whether this node has an endpoint; 0 where the Service has no such port. */
+  readonly healthCheckNodePort: number
   /** null: no affinity. Otherwise ClientIP affinity with this sliding timeout. */
   readonly affinityTimeoutSeconds: number | null
   readonly ports: readonly ServicePortSpec[]
+  /** As they are: readProxySettings makes settings of them. */
+  readonly annotations: Fields
   /** One sentence per field that was left out, for the log and for an event. */
   readonly problems: readonly string[]
 }
@@ -61,16 +70,20 @@ export function readService(object: KubeObject): Service | null {
   if (type !== knownType) problems.push(`spec.type ${describe(type)} is unknown, served as ClusterIP`)
   return {
     ...objectName(object),
+    uid: asString(metadata['uid']),
     createdAt: readTime(metadata['creationTimestamp']),
     type: knownType,
     clusterIps,
     externalIps,
     loadBalancerIps: knownType === 'LoadBalancer' ? readLoadBalancerIps(object['status'], problems) : [],
+    sourceRanges: knownType === 'LoadBalancer' ? readSourceRanges(spec, problems) : null,
     internalPolicyLocal: spec['internalTrafficPolicy'] === 'Local',
     externalPolicyLocal:
       spec['externalTrafficPolicy'] === 'Local' && (knownType !== 'ClusterIP' || externalIps.length > 0),
+    healthCheckNodePort: readHealthCheckNodePort(spec, knownType, problems),
     affinityTimeoutSeconds: readAffinity(spec, problems),
     ports: readPorts(spec['ports'], knownType, problems),
+    annotations: asFields(metadata['annotations']),
     problems,
   }
 }
@@ -106,6 +119,22 @@ function readLoadBalancerIps(status: unknown, problems: string[]): readonly stri
   const ours = ingress.filter(entry => entry['ip'] && (entry['ipMode'] ?? 'VIP') === 'VIP')
   const ips = ours.map(entry => entry['ip'])
   return readIps(ips, 'status.loadBalancer.ingress', problems).toSorted()
+}
+
+/** A range that can't be read is left out, not the restriction: a typing error mustn't open a Service to everyone. */
+function readSourceRanges(spec: Fields, problems: string[]): readonly Cidr[] | null {
+  const listed = spec['loadBalancerSourceRanges'] ?? []
+  if (!Array.isArray(listed)) {
+    problems.push(`spec.loadBalancerSourceRanges is ${describe(listed)}, which is not a list`)
+    return []
+  }
+  if (listed.length === 0) return null
+  return asList(listed).flatMap(candidate => {
+    const cidr = readCidr(candidate)
+    if (cidr !== null) return [cidr]
+    problems.push(`spec.loadBalancerSourceRanges has ${describe(candidate)}, which is not a CIDR`)
+    return []
+  })
 }
 
 function readAffinity(spec: Fields, problems: string[]): number | null {
@@ -157,5 +186,14 @@ function readNodePort(value: unknown, type: ServiceType, at: string, problems: s
   if (type === 'ClusterIP' || value === undefined || value === null || value === 0) return 0
   if (isPort(value)) return value
   problems.push(`${at}.nodePort ${describe(value)} is not a port (1 to 65535)`)
+  return 0
+}
+
+/** The API server keeps the field after a change of type or policy; it counts for load balancers with Local only. */
+function readHealthCheckNodePort(spec: Fields, type: ServiceType, problems: string[]): number {
+  const value = spec['healthCheckNodePort'] ?? 0
+  if (type !== 'LoadBalancer' || spec['externalTrafficPolicy'] !== 'Local' || value === 0) return 0
+  if (isPort(value)) return value
+  problems.push(`spec.healthCheckNodePort ${describe(value)} is not a port (1 to 65535)`)
   return 0
 }

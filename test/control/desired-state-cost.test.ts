@@ -74,12 +74,7 @@ void test(`among ${count} Services, only what is changed is built`, async t => {
   t.equal(nothing, 0, 'a sync without changes')
   const removed = calls(() => {
     state.deleteService({ namespace: 'default', name: 'web-17' })
-    t.strictSame(sync(), {
-      type: 'delta',
-      generation: state.generation,
-      changed: [],
-      removed: ['default/web-17:/TCP/IPv4'],
-    })
+    t.match(sync(), { type: 'delta', changed: [], removed: ['default/web-17:/TCP/IPv4'] })
   })
   t.equal(removed, 0, 'a Service that goes')
   const added = calls(() => {

@@ -2,6 +2,8 @@
 
 import { DesiredState, type DesiredStateOptions } from '../../lib/control/desired-state.ts'
 import { NodePortAddresses } from '../../lib/control/node-port-addresses.ts'
+import type { NodeInfo } from '../../lib/model/node.ts'
+import { defaultProxySettings } from '../../lib/model/proxy-settings.ts'
 import type { ServicePort, ServicePortKey, TableUpdate } from '../../lib/model/proxy-table.ts'
 import { applyDiff } from '../../lib/model/table-diff.ts'
 import { captureLog, type CapturedLog } from './captured-log.ts'
@@ -27,6 +29,8 @@ export function createState(options: Partial<DesiredStateOptions> = {}): Harness
     nodePortAddresses: new NodePortAddresses([]),
     allowLoopbackEndpoints: false,
     localIps: ['127.0.0.1', '192.168.0.1', '::1', 'fd00:1::1'],
+    defaults: defaultProxySettings,
+    clusterCidrs: [],
     log,
     onChange: () => changes++,
     ...options,
@@ -59,6 +63,11 @@ export function createSyncedState(options: Partial<DesiredStateOptions> = {}): H
   harness.state.markListed('endpointSlices')
   harness.sync()
   return harness
+}
+
+/** A node without anything; a test says what it is about. */
+export function nodeInfo(fields: Partial<NodeInfo> = {}): NodeInfo {
+  return { name: 'node-1', zone: '', ips: [], podCidrs: [], ...fields }
 }
 
 /** The table in one text, for comparing. */

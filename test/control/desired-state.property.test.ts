@@ -4,9 +4,13 @@
 import * as fc from 'fast-check'
 import { test } from 'tap'
 import type { DesiredState } from '../../lib/control/desired-state.ts'
+import { NodePortAddresses } from '../../lib/control/node-port-addresses.ts'
+import { readCidr } from '../../lib/model/cidr.ts'
+import { readNodePortRanges } from '../../lib/model/node-port-ranges.ts'
+import { readNode, type NodeInfo } from '../../lib/model/node.ts'
 import type { KubeObject } from '../../lib/model/objects.ts'
 import { mutated } from '../model/mutations.ts'
-import { endpoint, endpointSlice, service } from '../model/objects.ts'
+import { endpoint, endpointSlice, node, service } from '../model/objects.ts'
 import { createState, createSyncedState, tableText } from './desired-state-harness.ts'
 
 const serviceNames = ['a', 'b', 'c']
@@ -23,7 +27,7 @@ function often<T, U>(usual: fc.Arbitrary<T>, rare: fc.Arbitrary<U>): fc.Arbitrar
 const anyService: fc.Arbitrary<KubeObject> = fc
   .record({
     name: fc.constantFrom(...serviceNames),
-    type: often(fc.constantFrom('ClusterIP', 'NodePort'), fc.constant('ExternalName')),
+    type: often(fc.constantFrom('ClusterIP', 'NodePort', 'LoadBalancer'), fc.constant('ExternalName')),
     clusterIPs: often(
       fc.constantFrom(['10.96.0.1'], ['10.96.0.2'], ['10.96.0.2', 'fd00::2']),
       fc.constantFrom(['None'], []),
@@ -39,9 +43,18 @@ const anyService: fc.Arbitrary<KubeObject> = fc
       { minLength: 1 },
     ),
     createdAt: fc.constantFrom('2026-01-01T00:00:00Z', '2026-02-01T00:00:00Z', null),
-    policy: fc.constantFrom('Local', 'Cluster'),
+    internal: often(fc.constant('Cluster'), fc.constant('Local')),
+    external: fc.constantFrom('Local', 'Cluster'),
+    loadBalancerIps: fc.subarray(['198.51.100.1', '203.0.113.2', 'fd00::9']),
+    ranges: fc.subarray(['10.0.0.0/8', '192.168.0.0/16', 'fd00::/16', 'nope']),
+    annotations: fc.constantFrom<Record<string, unknown>>(
+      {},
+      { 'kube-relay/balance': 'p2c' },
+      { 'kube-relay/balance': 'fastest', 'kube-relay/max-connections': '5' },
+      { 'kube-relay/drain-timeout': 30, 'kube-relay/allow-loopback-endpoints': 'true' },
+    ),
   })
-  .map(({ name, type, clusterIPs, externalIPs, ports, createdAt, policy }) =>
+  .map(({ name, type, clusterIPs, externalIPs, ports, createdAt, ...rest }) =>
     service(
       {
         type,
@@ -49,9 +62,14 @@ const anyService: fc.Arbitrary<KubeObject> = fc
         clusterIPs,
         externalIPs,
         ports,
-        externalTrafficPolicy: policy,
+        internalTrafficPolicy: rest.internal,
+        externalTrafficPolicy: rest.external,
+        loadBalancerSourceRanges: rest.ranges,
+        healthCheckNodePort: 32_000,
+        sessionAffinity: rest.internal === 'Local' ? 'ClientIP' : 'None',
       },
-      { name, creationTimestamp: createdAt },
+      { name, creationTimestamp: createdAt, annotations: rest.annotations },
+      { loadBalancer: { ingress: rest.loadBalancerIps.map(ip => ({ ip })) } },
     ),
   )
 
@@ -59,16 +77,18 @@ const anyEndpoint = fc
   .record({
     ip: fc.constantFrom(...ips, 'fd00::2'),
     ready: often(fc.constant(true), fc.constant(false)),
+    serving: often(fc.constant(true), fc.constant(false)),
     terminating: often(fc.constant(false), fc.constant(true)),
     nodeName: fc.constantFrom('node-1', 'node-2'),
     zones: often(fc.constant<string[]>([]), fc.subarray(['zone-a', 'zone-b'])),
+    nodes: often(fc.constant<string[]>([]), fc.subarray(['node-1', 'node-2'])),
   })
-  .map(({ ip, ready, terminating, nodeName, zones }) =>
+  .map(({ ip, ready, serving, terminating, nodeName, zones, nodes }) =>
     endpoint({
       addresses: [ip],
-      conditions: { ready, serving: true, terminating },
+      conditions: { ready, serving, terminating },
       nodeName,
-      hints: { forZones: zones.map(name => ({ name })) },
+      hints: { forZones: zones.map(name => ({ name })), forNodes: nodes.map(name => ({ name })) },
     }),
   )
 
@@ -92,10 +112,24 @@ const anySlice: fc.Arbitrary<KubeObject> = fc
     endpointSlice(fields, { name, labels: { 'kubernetes.io/service-name': of } }),
   )
 
+const anyNode: fc.Arbitrary<KubeObject> = fc
+  .record({
+    zone: fc.constantFrom('zone-a', 'zone-b', null),
+    ips: fc.subarray(['192.168.0.1', '127.0.0.1', 'fd00:1::1', 'nope']),
+    podCIDRs: fc.subarray(['10.244.1.0/24', 'fd00:244::/64', 'nope']),
+  })
+  .map(({ zone, ips, podCIDRs }) =>
+    node(
+      { labels: { 'topology.kubernetes.io/zone': zone } },
+      { addresses: ips.map(address => ({ type: 'InternalIP', address })) },
+      { podCIDR: podCIDRs[0], podCIDRs },
+    ),
+  )
+
 type Step =
   | { readonly do: 'service' | 'slice'; readonly object: KubeObject }
   | { readonly do: 'delete service' | 'delete slice'; readonly name: string }
-  | { readonly do: 'zone'; readonly zone: string | null }
+  | { readonly do: 'node'; readonly object: KubeObject | null }
   | { readonly do: 'local ips'; readonly ips: readonly string[] }
   | { readonly do: 'sync' }
 
@@ -123,7 +157,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.record({ do: fc.constant('zone'), zone: fc.constantFrom('zone-a', 'zone-b', null) }),
+    arbitrary: fc.record({
+      do: fc.constant('node'),
+      object: fc.oneof(
+        anyNode,
+        anyNode.chain(object => mutated(object)),
+        fc.constant(null),
+      ),
+    }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('local ips'), ips: someIps }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('sync') }) },
@@ -133,7 +174,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 interface World {
   readonly services: Map<unknown, KubeObject>
   readonly slices: Map<unknown, KubeObject>
-  zone: string | null
+  node: KubeObject | null
   ips: readonly string[]
 }
 
@@ -155,9 +196,9 @@ function apply(state: DesiredState, world: World, step: Exclude<Step, { do: 'syn
       state.deleteEndpointSlice({ namespace: 'default', name: step.name })
       world.slices.delete(`default/${step.name}`)
       break
-    case 'zone':
-      state.setNode(step.zone === null ? null : { name: 'node-1', zone: step.zone, ips: [] })
-      world.zone = step.zone
+    case 'node':
+      state.setNode(infoOf(step.object))
+      world.node = step.object
       break
     case 'local ips':
       state.setLocalIps(step.ips)
@@ -165,6 +206,10 @@ function apply(state: DesiredState, world: World, step: Exclude<Step, { do: 'syn
       break
   }
   return true
+}
+
+function infoOf(object: KubeObject | null): NodeInfo | null {
+  return object === null ? null : readNode(object)
 }
 
 /** Unusable names are kept apart: such objects are ignored, whatever else has that name. */
@@ -176,27 +221,39 @@ function nameOf(object: KubeObject): unknown {
   return typeof namespace === 'string' && typeof name === 'string' ? `${namespace}/${name}` : object
 }
 
-function fromScratch({ services, slices, zone, ips }: World): string {
-  const { state, sync } = createState({ localIps: ips })
+const nodePortAddresses = new NodePortAddresses(readNodePortRanges('primary') ?? [])
+
+function fromScratch({ services, slices, node, ips }: World): string {
+  const { state, sync } = createState({ localIps: ips, nodePortAddresses })
   for (const object of [...slices.values()].toReversed()) state.setEndpointSlice(object)
   for (const object of [...services.values()].toReversed()) state.setService(object)
-  state.setNode(zone === null ? null : { name: 'node-1', zone, ips: [] })
+  state.setNode(infoOf(node))
   state.markListed('endpointSlices')
   state.markListed('services')
   sync()
-  return tableText(state.servicePorts)
+  return textOf(state)
+}
+
+/** All that a data plane and the health servers are told. */
+function textOf(state: DesiredState): string {
+  const healthChecked = state.healthChecked().toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  const { localSources } = state.snapshot()
+  return [tableText(state.servicePorts), JSON.stringify(healthChecked), localSources.join()].join('\n')
 }
 
 void test('any sequence of changes gives the table that its outcome gives', async () => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 10, maxLength: 40, size: 'max' }), steps => {
-      const { state, sync, replica } = createSyncedState({ localIps: [] })
-      const world: World = { services: new Map(), slices: new Map(), zone: null, ips: [] }
+      const { state, sync, replica } = createSyncedState({ localIps: [], nodePortAddresses })
+      const world: World = { services: new Map(), slices: new Map(), node: null, ips: [] }
       return [...steps, { do: 'sync' } as const].every(each => {
         if (each.do !== 'sync') return apply(state, world, each)
         sync()
-        const table = tableText(state.servicePorts)
-        return table === fromScratch(world) && table === tableText(replica.values()) && state.sync() === null
+        return (
+          textOf(state) === fromScratch(world) &&
+          tableText(state.servicePorts) === tableText(replica.values()) &&
+          state.sync() === null
+        )
       })
     }),
     { numRuns: 300 },
@@ -204,34 +261,50 @@ void test('any sequence of changes gives the table that its outcome gives', asyn
 })
 
 void test('no malformed object keeps another Service from being served', async () => {
-  const bystander = service({ clusterIP: '10.96.0.200', clusterIPs: [] }, { name: 'bystander' })
+  const bystander = service(
+    {
+      type: 'LoadBalancer',
+      clusterIP: '10.96.0.200',
+      clusterIPs: [],
+      loadBalancerSourceRanges: ['10.0.0.0/8'],
+    },
+    { name: 'bystander', annotations: { 'kube-relay/balance': 'least-connections' } },
+    { loadBalancer: { ingress: [{ ip: '203.0.113.200' }] } },
+  )
   const its = endpointSlice(
     { endpoints: [endpoint({ addresses: ['10.1.9.9'] })] },
     { name: 'bystander-1', labels: { 'kubernetes.io/service-name': 'bystander' } },
   )
-  const broken = fc.tuple(
+  const some = (objects: fc.Arbitrary<KubeObject>): fc.Arbitrary<readonly KubeObject[]> =>
     fc.array(
-      anyService.chain(object => mutated(object)),
+      objects.chain(object => mutated(object)),
       { maxLength: 4 },
-    ),
-    fc.array(
-      anySlice.chain(object => mutated(object)),
-      { maxLength: 4 },
-    ),
-  )
+    )
   fc.assert(
-    fc.property(broken, ([services, slices]) => {
-      const { state, sync, port, log } = createSyncedState()
+    fc.property(some(anyService), some(anySlice), some(anyNode), (services, slices, nodes) => {
+      const problems: string[] = []
+      const onProblem = (_: unknown, problem: string): void => void problems.push(problem)
+      const { state, sync, port, log } = createSyncedState({ nodePortAddresses, onProblem })
       for (const object of services) state.setService(object)
       state.setService(bystander)
       for (const object of slices) state.setEndpointSlice(object)
+      for (const object of nodes) {
+        state.setNode(readNode(object))
+        sync()
+      }
       state.setEndpointSlice(its)
       sync()
       const served = port('default/bystander:/TCP/IPv4')
       return (
         served.cluster?.join() === '10.1.9.9:8080' &&
+        served.settings.balance === 'least-connections' &&
         served.frontends.some(({ ip, conflict }) => ip === '10.96.0.200' && conflict === undefined) &&
-        log.lines.every(line => line.length < 1200 && !line.includes('\n'))
+        served.frontends.some(
+          ({ ip, sourceRanges }) => ip === '203.0.113.200' && sourceRanges?.[0] === '10.0.0.0/8',
+        ) &&
+        state.snapshot().localSources.every(source => readCidr(source) !== null) &&
+        state.healthChecked().every(({ port: number }) => number > 0 && number < 65_536) &&
+        [...log.lines, ...problems].every(line => line.length < 1200 && !line.includes('\n'))
       )
     }),
     { numRuns: 1000 },

@@ -2,7 +2,7 @@
 
 import { test } from 'tap'
 import { endpoint, endpointSlice, service } from '../model/objects.ts'
-import { createSyncedState, type Harness } from './desired-state-harness.ts'
+import { type Harness, createSyncedState, nodeInfo } from './desired-state-harness.ts'
 
 const good = '10.1.0.1'
 
@@ -135,7 +135,7 @@ void test('unsafe endpoints are refused, and the Service says so once', async t 
     harness.state.setService(service())
     harness.state.setEndpointSlice(sliceWith(ip))
     t.strictSame(eligible(harness), [`${good}:8080`], ip)
-    harness.state.setNode({ name: 'node-1', zone: 'a', ips: [] })
+    harness.state.setNode(nodeInfo({ zone: 'a' }))
     harness.sync()
     t.strictSame(harness.log.take(), [
       `warn Service default/web: endpoint ${ip}:8080 is ${reason}: not dialed`,

@@ -2,6 +2,7 @@
 
 import { once } from 'node:events'
 import t from 'tap'
+import { defaultProxySettings } from '../../lib/model/proxy-settings.ts'
 import { freeAddress, refusingAddress } from './addresses.ts'
 import { engines } from './engines.ts'
 import { TestPlane } from './plane.ts'
@@ -42,9 +43,11 @@ for (const engine of engines) {
     void t.test('random takes what the random source says', async t => {
       const frontend = freeAddress()
       const draws = [0.99, 0, 0.5]
-      const plane = new TestPlane(t, { engine, balancer: 'random', random: () => draws.shift() ?? 0 })
+      const plane = new TestPlane(t, { engine, random: () => draws.shift() ?? 0 })
       const names = ['a', 'b', 'c']
-      await plane.serve(tcpService(frontend, await Promise.all(names.map(name => startNamed(t, name)))))
+      const settings = { ...defaultProxySettings, balance: 'random' } as const
+      const endpoints = await Promise.all(names.map(name => startNamed(t, name)))
+      await plane.serve(tcpService(frontend, endpoints, { settings }))
       let order = ''
       for (let count = 0; count < 3; count++) order += (await ask(t, frontend)).text
       t.equal(order, 'cab')

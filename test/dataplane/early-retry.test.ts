@@ -90,18 +90,29 @@ for (const engine of engines) {
       served.splice(0)
     })
 
-    void t.test('a clean end before a word was said is an answer', async t => {
+    void t.test('an endpoint that closes before a word was said is replaced', async t => {
       const { frontend } = await serve(socket => void socket.end())
-      const texts: string[] = []
       for (let i = 0; i < 2; i++) {
         const client = open(t, frontend)
         const end = outcome(client)
-        // The live endpoint waits for a word.
-        setImmediate(() => client.end('x'))
-        texts.push((await end).text)
+        client.write(get)
+        t.same(await end, { text: 'answer', end: 'end' })
       }
-      t.ok(texts.includes(''))
       served.splice(0)
+    })
+
+    void t.test('the only endpoint is not replaced: its end is passed on as it was', async t => {
+      for (const [end, die] of [
+        ['end', (socket: Socket) => void socket.end()],
+        ['ECONNRESET', (socket: Socket) => void socket.once('data', () => socket.resetAndDestroy())],
+      ] as const) {
+        const frontend = freeAddress()
+        const plane = new TestPlane(t, { engine })
+        await plane.serve(tcpService(frontend, [await startServer(t, die)]))
+        const client = open(t, frontend)
+        client.write(get)
+        t.same(await outcome(client), { text: '', end })
+      }
     })
 
     void t.test('a request that kills its endpoint reaches two of them at most', async t => {

@@ -5,6 +5,7 @@ import { FrontendState, type FrontendSocket } from '../../lib/dataplane/frontend
 import { ServiceState } from '../../lib/dataplane/service-state.ts'
 import { silentLog } from '../../lib/ops/log.ts'
 import { ManualClock } from './manual-clock.ts'
+import { defaultOptions } from './plane-options.ts'
 import { frontendAt, tcpService } from './table.ts'
 
 const address = '127.0.0.1:80'
@@ -12,7 +13,7 @@ const address = '127.0.0.1:80'
 /** A frontend whose binds end when and as the test says. */
 function create() {
   const clock = new ManualClock()
-  const service = new ServiceState(tcpService(address, ['127.0.0.1:8080']), 'round-robin', () => 0)
+  const service = new ServiceState(tcpService(address, ['127.0.0.1:8080']), { ...defaultOptions, clock })
   const binds: { succeed(): Promise<void>; fail(code: string): Promise<void> }[] = []
   const events: string[] = []
   const open = (): Promise<FrontendSocket> =>
@@ -29,7 +30,12 @@ function create() {
         fail: code => (reject(Object.assign(new Error('refused by the system'), { code })), settled()),
       })
     })
-  const frontend = new FrontendState({ service, frontend: frontendAt(address) }, open, clock, silentLog)
+  const frontend = new FrontendState(
+    { service, frontend: frontendAt(address), sources: null },
+    open,
+    clock,
+    silentLog,
+  )
   const setEndpoints = (...endpoints: string[]): void => service.update(tcpService(address, endpoints))
   const bind = (index: number): (typeof binds)[number] => {
     const found = binds[index]
@@ -88,9 +94,14 @@ void t.test('a failed bind is a state with a reason, and is retried ever later',
 
 void t.test('an error without a code is told by its message', async t => {
   const clock = new ManualClock()
-  const service = new ServiceState(tcpService(address, ['127.0.0.1:8080']), 'round-robin', () => 0)
+  const service = new ServiceState(tcpService(address, ['127.0.0.1:8080']), { ...defaultOptions, clock })
   const open = (): Promise<FrontendSocket> => Promise.reject(new Error('out of order'))
-  const frontend = new FrontendState({ service, frontend: frontendAt(address) }, open, clock, silentLog)
+  const frontend = new FrontendState(
+    { service, frontend: frontendAt(address), sources: null },
+    open,
+    clock,
+    silentLog,
+  )
   await frontend.settle()
   t.strictSame(frontend.state, { name: 'bind-failed', reason: 'out of order' })
 })
@@ -146,13 +157,46 @@ void t.test(
 
 void t.test('paused before, while and after it is bound', async t => {
   const { frontend, bind, events } = create()
-  frontend.pause()
+  frontend.pause('descriptors')
   const settled = frontend.settle()
   await bind(0).succeed()
   await settled
   t.strictSame(events, ['pause 1'])
-  frontend.resume()
-  frontend.pause()
+  frontend.resume('descriptors')
+  frontend.pause('descriptors')
   frontend.close()
   t.strictSame(events, ['pause 1', 'resume 1', 'pause 1', 'close 1'])
+})
+
+void t.test('paused for two reasons: it goes on when both have gone', async t => {
+  const { frontend, bind, events } = create()
+  const settled = frontend.settle()
+  await bind(0).succeed()
+  await settled
+  frontend.pause('max-connections')
+  frontend.pause('descriptors')
+  frontend.pause('max-connections')
+  frontend.resume('max-connections')
+  t.strictSame(events, ['pause 1'])
+  frontend.resume('descriptors')
+  frontend.resume('descriptors')
+  frontend.resume('max-connections')
+  t.strictSame(events, ['pause 1', 'resume 1'])
+})
+
+void t.test('paused while it is closed: it is paused when it opens again', async t => {
+  const { frontend, bind, events, setEndpoints } = create()
+  const settled = frontend.settle()
+  await bind(0).succeed()
+  await settled
+  setEndpoints()
+  await frontend.settle()
+  frontend.pause('max-connections')
+  frontend.pause('descriptors')
+  frontend.resume('max-connections')
+  setEndpoints('127.0.0.1:8080')
+  const again = frontend.settle()
+  await bind(1).succeed()
+  await again
+  t.strictSame(events, ['close 1', 'pause 2'])
 })

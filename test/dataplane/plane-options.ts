@@ -8,7 +8,7 @@ export const defaultOptions: Omit<DataPlaneOptions, 'engine'> = {
   clock: systemClock,
   log: silentLog,
   random: Math.random,
-  balancer: 'round-robin',
+  passiveHealth: { failures: 0, firstMs: 0, longestMs: 0 },
   halfClosedTimeoutMs: 3_600_000,
   earlyRetry: true,
   udp: { idleMs: 30_000, streamIdleMs: 180_000, maxFlows: 10_000 },

@@ -1,6 +1,7 @@
 // Builders for tables as the control side sends them. What a test doesn't name has a plain default.
 
 import { familyOf, parseAddress } from '../../lib/model/address.ts'
+import { defaultProxySettings } from '../../lib/model/proxy-settings.ts'
 import {
   servicePortKey,
   type Frontend,
@@ -35,6 +36,8 @@ export function tcpService(
     cluster: endpoints,
     local: null,
     serving: endpoints,
+    unserving: [],
+    settings: defaultProxySettings,
     frontends: [frontendAt(frontend)],
     ...overrides,
   }
@@ -49,7 +52,7 @@ export function udpService(
 }
 
 export function snapshot(generation: number, ...servicePorts: readonly ServicePort[]): TableUpdate {
-  return { type: 'snapshot', generation, servicePorts }
+  return { type: 'snapshot', generation, localSources: [], servicePorts }
 }
 
 export function delta(
@@ -57,5 +60,5 @@ export function delta(
   changed: readonly ServicePort[],
   removed: readonly ServicePortKey[] = [],
 ): TableUpdate {
-  return { type: 'delta', generation, changed, removed }
+  return { type: 'delta', generation, localSources: [], changed, removed }
 }

@@ -7,9 +7,11 @@ import { dialLadderMs, TcpConnection } from '../../lib/dataplane/tcp-connection.
 import { formatAddress } from '../../lib/model/address.ts'
 import { silentLog } from '../../lib/ops/log.ts'
 import { ManualClock } from './manual-clock.ts'
+import { defaultOptions } from './plane-options.ts'
 import { tcpService } from './table.ts'
 
 const client = { name: 'client' } as unknown as Conn
+const peer = { ip: '10.2.0.1', port: 40_000 }
 const upstream = { name: 'upstream' } as unknown as Conn
 const [a, b, c] = ['10.0.0.1:80', '10.0.0.2:80', '10.0.0.3:80'] as const
 
@@ -23,6 +25,7 @@ function create(endpoints: readonly string[]) {
     bytesOut: 20,
     buffered: 0,
     halfClosed: false,
+    finish: () => events.push('finish'),
     abort: () => end('aborted', null),
   }
   const engine: Partial<Engine> = {
@@ -38,16 +41,17 @@ function create(endpoints: readonly string[]) {
     },
     reset: conn => events.push(`reset ${conn === client ? 'client' : 'upstream'}`),
   }
-  const service = new ServiceState(tcpService('10.9.9.9:80', endpoints), 'round-robin', () => 0)
+  const service = new ServiceState(tcpService('10.9.9.9:80', endpoints), { ...defaultOptions, clock })
   const context = {
     engine: engine as Engine,
     clock,
     log: silentLog,
     earlyRetry: true,
+    random: () => 0.5,
     onLocalFailure: () => events.push('no descriptor'),
     onClosed: () => events.push('closed'),
   }
-  const connection = new TcpConnection(context, service, 'cluster', client)
+  const connection = new TcpConnection(context, service, 'cluster', client, peer)
   connection.start()
   return {
     connection,
@@ -58,7 +62,7 @@ function create(endpoints: readonly string[]) {
     answer: (failure: DialFailure | null) => answer(failure),
     end: (how: RelayEnd, sent: Uint8Array | null = null) => end(how, sent),
     active: () =>
-      endpoints.map(() => service.pick('cluster', [])?.active ?? 0).reduce((sum, each) => sum + each),
+      endpoints.map(() => service.pick('cluster', peer.ip)?.active ?? 0).reduce((sum, each) => sum + each),
   }
 }
 

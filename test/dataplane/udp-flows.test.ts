@@ -3,10 +3,11 @@ import t from 'tap'
 import { ServiceState } from '../../lib/dataplane/service-state.ts'
 import { FlowTable, type Flow } from '../../lib/dataplane/udp-flows.ts'
 import { ManualClock } from './manual-clock.ts'
+import { defaultOptions } from './plane-options.ts'
 import { udpService } from './table.ts'
 
-const service = new ServiceState(udpService('127.0.0.1:53', ['127.0.0.1:5353']), 'round-robin', () => 0)
-const endpoint = service.pick('cluster', [])
+const service = new ServiceState(udpService('127.0.0.1:53', ['127.0.0.1:5353']), defaultOptions)
+const endpoint = service.pick('cluster', '10.2.0.1')
 
 function createTable(maxFlows: number): {
   table: FlowTable

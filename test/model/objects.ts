@@ -56,11 +56,12 @@ export function endpoint(fields: Fields = {}): Fields {
   }
 }
 
-export function node(metadata: Fields = {}, status: Fields = {}): KubeObject {
+export function node(metadata: Fields = {}, status: Fields = {}, spec: Fields = {}): KubeObject {
   return {
     apiVersion: 'v1',
     kind: 'Node',
     metadata: { name: 'node-1', labels: { 'topology.kubernetes.io/zone': 'zone-a' }, ...metadata },
+    spec,
     status: { addresses: [{ type: 'InternalIP', address: '192.168.0.1' }], ...status },
   }
 }

@@ -1,22 +1,30 @@
 import * as fc from 'fast-check'
 import { test } from 'tap'
+import { readCidr } from '../../lib/model/cidr.ts'
+import { defaultProxySettings, readProxySettings } from '../../lib/model/proxy-settings.ts'
 import { readService, type Service } from '../../lib/model/service.ts'
 import { mutated } from './mutations.ts'
 import { service } from './objects.ts'
+
+const isOneLine = (problem: string): boolean => problem.length < 250 && !problem.includes('\n')
 
 void test('a plain Service', async t => {
   t.strictSame(readService(service()), {
     namespace: 'default',
     name: 'web',
+    uid: '',
     createdAt: '2026-01-01T00:00:00Z',
     type: 'ClusterIP',
     clusterIps: { IPv4: '10.96.0.10' },
     externalIps: [],
     loadBalancerIps: [],
+    sourceRanges: null,
     internalPolicyLocal: false,
     externalPolicyLocal: false,
+    healthCheckNodePort: 0,
     affinityTimeoutSeconds: null,
     ports: [{ name: '', protocol: 'TCP', port: 80, nodePort: 0 }],
+    annotations: {},
     problems: [],
   })
 })
@@ -50,6 +58,13 @@ const notServed: readonly [string, Parameters<typeof service>][] = [
 void test('Services that no proxy serves', async t => {
   for (const [name, [spec, metadata]] of notServed) t.equal(readService(service(spec, metadata)), null, name)
   t.equal(readService({ metadata: { name: 'x' } }), null, 'no spec')
+})
+
+const healthChecked = (spec: Readonly<Record<string, unknown>>) => ({
+  type: 'LoadBalancer',
+  externalTrafficPolicy: 'Local',
+  healthCheckNodePort: 32_000,
+  ...spec,
 })
 
 const readings: readonly [
@@ -271,7 +286,90 @@ const readings: readonly [
   ],
   ['a creation time that is none would be the oldest', [{}, { creationTimestamp: '0' }], { createdAt: '' }],
   ['labels of a wrong type', [{}, { labels: ['a'] }], { name: 'web' }],
+  [
+    'annotations, as they are',
+    [{}, { annotations: { 'kube-relay/balance': 'p2c', other: 5 } }],
+    { annotations: { 'kube-relay/balance': 'p2c', other: 5 } },
+  ],
+  ['annotations null', [{}, { annotations: null }], { annotations: {} }],
+  ['annotations of a wrong type', [{}, { annotations: ['kube-relay/balance'] }], { annotations: {} }],
+  ['a UID', [{}, { uid: 'c0ffee' }], { uid: 'c0ffee' }],
+  ['a UID of a wrong type', [{}, { uid: 5 }], { uid: '' }],
+  ['a health check port', [healthChecked({})], { healthCheckNodePort: 32_000 }],
+  [
+    'none with policy Cluster',
+    [healthChecked({ externalTrafficPolicy: 'Cluster' })],
+    { healthCheckNodePort: 0 },
+  ],
+  [
+    'none without a policy',
+    [healthChecked({ externalTrafficPolicy: undefined })],
+    { healthCheckNodePort: 0 },
+  ],
+  ['none with type NodePort', [healthChecked({ type: 'NodePort' })], { healthCheckNodePort: 0 }],
+  [
+    'a health check port that is null',
+    [healthChecked({ healthCheckNodePort: null })],
+    { healthCheckNodePort: 0 },
+  ],
+  ['a health check port of 0', [healthChecked({ healthCheckNodePort: 0 })], { healthCheckNodePort: 0 }],
+  [
+    'a health check port that is none',
+    [healthChecked({ healthCheckNodePort: 65_536 })],
+    { healthCheckNodePort: 0 },
+    [/spec\.healthCheckNodePort 65536 is not a port/],
+  ],
 ]
+
+const rangesCases: readonly [
+  name: string,
+  spec: Readonly<Record<string, unknown>>,
+  texts: readonly string[] | null,
+  problems?: readonly RegExp[],
+][] = [
+  ['absent', {}, null],
+  ['null', { loadBalancerSourceRanges: null }, null],
+  ['no ranges: no restriction', { loadBalancerSourceRanges: [] }, null],
+  [
+    'both families, as they stand',
+    { loadBalancerSourceRanges: ['10.0.0.0/8', 'FD00:0::/16'] },
+    ['10.0.0.0/8', 'fd00::/16'],
+  ],
+  [
+    'white space around them',
+    { loadBalancerSourceRanges: [' 10.0.0.0/8 ', '\t192.168.0.1/32\n'] },
+    ['10.0.0.0/8', '192.168.0.1/32'],
+  ],
+  [
+    'one malformed among good ones',
+    { loadBalancerSourceRanges: ['10.0.0.0/8', '10.0.0.1', 5, null] },
+    ['10.0.0.0/8'],
+    [/^spec\.loadBalancerSourceRanges has "10\.0\.0\.1", which is not a CIDR$/, /has 5,/, /has null,/],
+  ],
+  [
+    'all malformed: nobody, not everybody',
+    { loadBalancerSourceRanges: ['10.0.0.0/33'] },
+    [],
+    [/"10\.0\.0\.0\/33"/],
+  ],
+  ['of another type, not used', { type: 'NodePort', loadBalancerSourceRanges: ['10.0.0.0/8'] }, null],
+  ['of another type, malformed: no complaint', { type: 'ClusterIP', loadBalancerSourceRanges: ['x'] }, null],
+]
+
+void test('source ranges', async t => {
+  for (const [name, spec, texts, problems = []] of rangesCases) {
+    const read = readService(service({ type: 'LoadBalancer', ...spec }))
+    t.strictSame(read?.sourceRanges?.map(({ text }) => text) ?? null, texts, name)
+    t.equal(read?.problems.length, problems.length, `${name}: ${read?.problems.join('; ')}`)
+    t.match(read?.problems, problems, name)
+  }
+})
+
+void test('source ranges that are no list are not taken for "everyone"', async t => {
+  const read = readService(service({ type: 'LoadBalancer', loadBalancerSourceRanges: '10.0.0.0/8' }))
+  t.strictSame(read?.sourceRanges, [])
+  t.match(read?.problems, [/^spec\.loadBalancerSourceRanges is "10\.0\.0\.0\/8", which is not a list$/])
+})
 
 void test('readService, field by field', async t => {
   for (const [name, [spec, metadata, status], expected, problems = []] of readings) {
@@ -286,9 +384,10 @@ void test('readService, field by field', async t => {
 void test('no mutation makes readService throw, and what it reads keeps its promises', async () => {
   const whole = service(
     {
-      type: 'LoadBalancer',
+      ...healthChecked({}),
       clusterIPs: ['10.96.0.10', 'fd00::a'],
       externalIPs: ['198.51.100.7'],
+      loadBalancerSourceRanges: ['10.0.0.0/8', 'fd00::/16'],
       sessionAffinity: 'ClientIP',
       sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } },
       ports: [
@@ -296,7 +395,10 @@ void test('no mutation makes readService throw, and what it reads keeps its prom
         { name: 'b', port: 53, nodePort: 30_053, protocol: 'UDP' },
       ],
     },
-    { labels: { app: 'web' } },
+    {
+      labels: { app: 'web' },
+      annotations: { 'kube-relay/balance': 'p2c', 'kube-relay/max-connections': '5' },
+    },
     { loadBalancer: { ingress: [{ ip: '203.0.113.2', ipMode: 'VIP' }] } },
   )
   fc.assert(
@@ -306,8 +408,13 @@ void test('no mutation makes readService throw, and what it reads keeps its prom
       const ips = [...Object.values(read.clusterIps), ...read.externalIps, ...read.loadBalancerIps]
       return (
         ips.every(ip => ip !== '0.0.0.0' && ip !== '::') &&
+        read.healthCheckNodePort >= 0 &&
+        read.healthCheckNodePort < 65_536 &&
         read.ports.every(({ port, nodePort }) => port > 0 && port < 65_536 && nodePort < 65_536) &&
-        read.problems.every(problem => problem.length < 200 && !problem.includes('\n'))
+        (read.sourceRanges ?? []).every(({ text }) => readCidr(text) !== null) &&
+        (read.type === 'LoadBalancer' || read.sourceRanges === null) &&
+        readProxySettings(read.annotations, defaultProxySettings).problems.every(isOneLine) &&
+        read.problems.every(isOneLine)
       )
     }),
     { numRuns: 1000 },

@@ -28,6 +28,6 @@ const cases: readonly { readonly name: string; readonly head: string; readonly r
   },
 ]
 
-test('what may be sent to another endpoint', async t => {
+void test('what may be sent to another endpoint', async t => {
   for (const { name, head, replayable } of cases) t.equal(isReplayable(Buffer.from(head)), replayable, name)
 })

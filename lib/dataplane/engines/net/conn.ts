@@ -9,6 +9,12 @@ export function asConn(socket: Socket): Conn {
   return socket as unknown as Conn
 }
 
+/** Node tells the zone of a link-local address; an Address has none. */
+export function withoutZone(ip: string): string {
+  const zone = ip.indexOf('%')
+  return zone < 0 ? ip : ip.slice(0, zone)
+}
+
 export function asSocket(conn: Conn): Socket {
   return conn as unknown as Socket
 }

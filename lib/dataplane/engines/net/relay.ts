@@ -52,8 +52,17 @@ export class NetRelay implements Relay {
     return hasEnded(this.#client) || hasEnded(this.#upstream)
   }
 
+  finish(): void {
+    // The client is on its way to another upstream, and this relay has nothing left to end.
+    if (this.#end === 'unanswered') return
+    this.#kept = null
+    this.#client.end()
+    this.#upstream.end()
+  }
+
   abort(): void {
-    if (this.#end === 'closed') this.#end = 'aborted'
+    if (this.#end === 'unanswered') this.#open-- // The client has been let go of: its close isn't seen.
+    if (this.#end !== 'client-reset' && this.#end !== 'upstream-reset') this.#end = 'aborted'
     this.#kept = null
     resetSocket(this.#client)
     resetSocket(this.#upstream)
@@ -65,7 +74,8 @@ export class NetRelay implements Relay {
     const upstream = this.#upstream
     const onData = (chunk: Buffer): void => {
       if (this.#kept !== null) this.#keep([chunk])
-      if (!upstream.write(chunk)) client.pause()
+      if (upstream.writableEnded) this.#talksOn(client)
+      else if (!upstream.write(chunk)) client.pause()
     }
     const onDrain = (): void => void upstream.resume()
     const onEnd = (): void => void upstream.end()
@@ -93,14 +103,15 @@ export class NetRelay implements Relay {
     const upstream = this.#upstream
     upstream.on('data', (chunk: Buffer) => {
       this.#kept = null
-      if (!client.write(chunk)) upstream.pause()
+      if (client.writableEnded) this.#talksOn(upstream)
+      else if (!client.write(chunk)) upstream.pause()
     })
     upstream.on('drain', () => client.resume())
     upstream.on('end', () => {
-      if (!this.#offerRetry(false)) client.end()
+      if (!this.#offerRetry()) client.end()
     })
     upstream.on('error', () => {
-      if (this.#offerRetry(true)) return
+      if (this.#offerRetry()) return
       if (this.#end === 'closed') this.#end = 'upstream-reset'
     })
     upstream.on('close', () => {
@@ -110,10 +121,10 @@ export class NetRelay implements Relay {
   }
 
   /** True if the upstream's end goes no further: the client is let go of, and gets another try. */
-  #offerRetry(reset: boolean): boolean {
+  #offerRetry(): boolean {
     if (this.#end === 'unanswered') return true
     if (this.#kept === null || this.#client.destroyed || this.#end !== 'closed') return false
-    if (!this.#options.mayRetry(Buffer.concat(this.#kept), reset)) {
+    if (!this.#options.mayRetry(Buffer.concat(this.#kept))) {
       this.#kept = null
       return false
     }
@@ -130,6 +141,12 @@ export class NetRelay implements Relay {
       this.#keptBytes += chunk.length
     }
     if (this.#keptBytes > this.#options.keepBytes) this.#kept = null
+  }
+
+  /** After `finish`: the peer wasn't between two requests, and must know that its bytes are lost. */
+  #talksOn(from: Socket): void {
+    if (this.#end === 'closed') this.#end = 'aborted'
+    resetSocket(from)
   }
 
   #onClose(from: Socket, to: Socket): void {

@@ -5,7 +5,7 @@ import { closeSync } from 'node:fs'
 import net from 'node:net'
 import type { Address } from '../../../model/address.ts'
 import type { Conn, TcpListener } from '../../engine.ts'
-import { asConn } from './conn.ts'
+import { asConn, withoutZone } from './conn.ts'
 import { duplicate, keepSpareDescriptor } from './descriptor.ts'
 
 /** Connections that wait in the kernel; it caps this at net.core.somaxconn. */
@@ -96,7 +96,7 @@ function createServer({ onConnection }: TcpHandlers): net.Server {
       // remoteAddress is undefined when the client was gone before we asked; nobody is left to serve.
       const { remoteAddress, remotePort } = socket
       if (remoteAddress === undefined || remotePort === undefined) socket.destroy()
-      else onConnection(asConn(socket), { ip: remoteAddress, port: remotePort })
+      else onConnection(asConn(socket), { ip: withoutZone(remoteAddress), port: remotePort })
     },
   )
 }

@@ -147,7 +147,7 @@ const cases: readonly Case[] = [
   },
 ]
 
-test('eligible endpoints, from manifests to status', async t => {
+void test('eligible endpoints, from manifests to status', async t => {
   const node = {
     apiVersion: 'v1',
     kind: 'Node',
@@ -157,8 +157,13 @@ test('eligible endpoints, from manifests to status', async t => {
     'objects.yaml': [node, ...cases.flatMap(manifestsOf)].map(object => stringify(object)).join('---\n'),
   })
   const agent = start(t, [
-    ...['run', '--manifests', folder, '--hostname-override', here, '--nodeport-addresses', '127.0.0.0/8'],
-    ...['--healthz-bind-address', 'off', '--metrics-bind-address', '127.0.0.1:20251', '--log-format', 'text'],
+    'run',
+    '--log-format=text',
+    '--nodeport-addresses=localhost',
+    '--healthz-bind-address=off',
+    '--metrics-bind-address=127.0.0.1:20251',
+    `--hostname-override=${here}`,
+    `--manifests=${folder}`,
   ])
   await agent.prints(/synced/)
   t.notMatch(agent.stderr(), / ERROR /)

@@ -168,7 +168,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('local ips'), ips: someIps }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('sync') }) },
-) as fc.Arbitrary<Step>
+)
 
 /** What exists after the steps, by kind and name, as an API server would list it. */
 interface World {

@@ -25,3 +25,14 @@ void test('each problem is logged once for as long as it lasts', async t => {
     t.strictSame(log.take(), logged, name)
   }
 })
+
+void test('each problem is told when it appears, and again only after it was gone', async t => {
+  const told: string[] = []
+  const problems = new ProblemLog(captureLog(), (subject, problem) => told.push(`${subject}: ${problem}`))
+  problems.report('Service a', ['one', 'two', 'one'])
+  t.strictSame(told.splice(0), ['Service a: one', 'Service a: two'])
+  problems.report('Service a', ['two', 'three'])
+  t.strictSame(told.splice(0), ['Service a: three'])
+  problems.report('Service a', ['three', 'one'])
+  t.strictSame(told.splice(0), ['Service a: one'])
+})

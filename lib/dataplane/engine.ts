@@ -49,9 +49,9 @@ export interface RelayOptions {
   readonly keepBytes: number
   /**
    * Asked once, if the upstream goes away (by FIN or RST) before it has sent a byte: may `sent`, which is all that the
-   * client has sent so far, go to another one?
+   * client has sent so far, go to another one? `ended`: the client has ended its direction.
    */
-  readonly mayRetry: (sent: Uint8Array) => boolean
+  readonly mayRetry: (sent: Uint8Array, ended: boolean) => boolean
 }
 
 export interface Relay {

@@ -218,8 +218,12 @@ export class TcpConnection {
       prefix,
       sent: this.#sent,
       keepBytes: mayRetry ? maxReplayBytes : 0,
-      // FIN or RST, the endpoint has said nothing. Without another one, its end is passed on as it was.
-      mayRetry: sent => isReplayable(sent) && this.service.hasOther(this.#list, [...this.#refused, endpoint]),
+      // FIN or RST, the endpoint has said nothing. Where nobody else can be asked, or the client has ended without a
+      // word and asks nothing, its end is passed on as it was.
+      mayRetry: (sent, ended) =>
+        (sent.length > 0 || !ended) &&
+        isReplayable(sent) &&
+        this.service.hasOther(this.#list, [...this.#refused, endpoint]),
     }
     const relay = this.#context.engine.relay(this.#client, upstream, options, (end, sent) =>
       this.#onRelayEnd(relay, endpoint, end, sent),

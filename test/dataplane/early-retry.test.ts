@@ -101,6 +101,14 @@ for (const engine of engines) {
       served.splice(0)
     })
 
+    void t.test('a client that ends without a word gets the end that it asked for', async t => {
+      const { frontend, plane } = await serve(socket => void socket.resume().once('end', () => socket.end()))
+      const dying = await outcome(open(t, frontend).end())
+      t.same(dying, { text: '', end: 'end' })
+      await plane.idle()
+      t.match(await plane.counters(), { dialRetries: 0, dialFailures: 0 })
+    })
+
     void t.test('the only endpoint is not replaced: its end is passed on as it was', async t => {
       for (const [end, die] of [
         ['end', (socket: Socket) => void socket.end()],

@@ -124,7 +124,7 @@ export class NetRelay implements Relay {
   #offerRetry(): boolean {
     if (this.#end === 'unanswered') return true
     if (this.#kept === null || this.#client.destroyed || this.#end !== 'closed') return false
-    if (!this.#options.mayRetry(Buffer.concat(this.#kept))) {
+    if (!this.#options.mayRetry(Buffer.concat(this.#kept), this.#client.readableEnded)) {
       this.#kept = null
       return false
     }

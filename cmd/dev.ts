@@ -80,7 +80,7 @@ function welcome(status: StatusDocument, { controlPlane, samplePods }: Standalon
     ...(tcp ? [['ask, and see the pods answer in turn', `curl ${tcp.address}`]] : []),
     ...(udp ? [['the same over UDP', `echo hello | nc -u -w1 ${udp.address.replace(':', ' ')}`]] : []),
     ...(pids.length > 0 ? [['kill a pod; no request fails, and it comes back', 'kill PID']] : []),
-    ['what is served now', 'npx kube-relay status'],
+    ['what is served now', `${ownCommand()} status`],
     ['look around, change something', `kubectl --server ${controlPlane.url} get services`],
     ['end all of it', 'Ctrl-C'],
   ]
@@ -88,6 +88,11 @@ function welcome(status: StatusDocument, { controlPlane, samplePods }: Standalon
   const lines = hints.map(([what = '', how = '']) => `  ${what.padEnd(width)}   ${how}`)
   const pods = pids.length > 0 ? `sample pods (PID): ${pids.join(', ')}\n\n` : ''
   return `\n${renderStatus(status)}\n${pods}${lines.join('\n')}\n`
+}
+
+/** How a person calls this program: from a checkout by npm, which has the right Node.js; else by its name. */
+function ownCommand(): string {
+  return import.meta.url.endsWith('.ts') ? 'npm run kube-relay --' : 'kube-relay'
 }
 
 /** In the source tree beside cmd/, in the built package one level further up. */

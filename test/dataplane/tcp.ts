@@ -63,10 +63,10 @@ export async function startManual(
   }
 }
 
-/** A client socket, connecting. Errors are for the test to look at (see `outcome`), and don't throw. */
-export function open(t: Test, address: string): net.Socket {
+/** A client socket, connecting, from a source address of the test's choice. Errors are for the test to look at (see `outcome`), and don't throw. */
+export function open(t: Test, address: string, from?: string): net.Socket {
   const { ip, port } = parseAddress(address)
-  const socket = net.connect({ host: ip, port, allowHalfOpen: true, noDelay: true })
+  const socket = net.connect({ host: ip, port, localAddress: from, allowHalfOpen: true, noDelay: true })
   socket.on('error', () => {})
   t.teardown(() => socket.destroy())
   return socket
@@ -95,8 +95,18 @@ export function outcome(socket: net.Socket): Promise<Outcome> {
 }
 
 /** Connects, sends, closes its direction and reads the whole answer. */
-export async function ask(t: Test, address: string, question = ''): Promise<Outcome> {
-  const socket = open(t, address)
+export function ask(t: Test, address: string, question = ''): Promise<Outcome> {
+  return askFrom(t, undefined, address, question)
+}
+
+/** The same, from this source address. */
+export async function askFrom(
+  t: Test,
+  from: string | undefined,
+  address: string,
+  question = '',
+): Promise<Outcome> {
+  const socket = open(t, address, from)
   const answer = outcome(socket)
   socket.end(question)
   const result = await answer

@@ -8,6 +8,7 @@ import { engines } from './engines.ts'
 import { TestPlane } from './plane.ts'
 import { tcpService, udpService } from './table.ts'
 import { ask, open, startEcho, startManual, startNamed } from './tcp.ts'
+import { until } from './until.ts'
 import { askUdp, startUdpServer, udpClient } from './udp.ts'
 
 for (const engine of engines) {
@@ -51,6 +52,42 @@ for (const engine of engines) {
       let order = ''
       for (let count = 0; count < 3; count++) order += (await ask(t, frontend)).text
       t.equal(order, 'cab')
+    })
+
+    for (const balance of ['least-connections', 'p2c'] as const) {
+      void t.test(`${balance} spares an endpoint that holds its connections`, async t => {
+        const frontend = freeAddress()
+        const slow = await startManual(t)
+        const quick = [await startNamed(t, 'quick'), await startNamed(t, 'quick')]
+        const plane = new TestPlane(t, { engine })
+        const settings = { ...defaultProxySettings, balance }
+        await plane.serve(tcpService(frontend, [slow.address, ...quick], { settings }))
+        // Until the slow one has a connection that it doesn't end.
+        const held = slow.accept().then(() => 'held')
+        const asked = async (): Promise<string> => (await ask(t, frontend)).text
+        while ((await Promise.race([held, asked()])) !== 'held');
+        // From here on every other endpoint has fewer connections whenever one is picked.
+        const answers: string[] = []
+        for (let count = 0; count < 30; count++) {
+          await until(async () => (await plane.plane.status()).activeConnections === 1, 'the others to end')
+          answers.push((await ask(t, frontend)).text)
+        }
+        t.equal(answers.filter(text => text === 'quick').length, 30)
+      })
+    }
+
+    void t.test('a change of the policy keeps the connections', async t => {
+      const frontend = freeAddress()
+      const plane = new TestPlane(t, { engine })
+      const endpoints = [await startEcho(t)]
+      await plane.serve(tcpService(frontend, endpoints))
+      const client = open(t, frontend)
+      client.write('one')
+      await once(client, 'data')
+      const settings = { ...defaultProxySettings, balance: 'p2c' } as const
+      await plane.serve(tcpService(frontend, endpoints, { settings }))
+      client.write('two')
+      t.equal(String((await once(client, 'data'))[0]), 'two')
     })
 
     void t.test('counters after a mix of good and bad connections', async t => {

@@ -99,7 +99,7 @@ void t.test('the headers byte by byte', async t => {
   t.equal(proxyHeader('v1', client, frontend).toString(), 'PROXY TCP4 192.0.2.1 198.51.100.2 4660 443\r\n')
   t.equal(
     proxyHeader('v2', client, frontend).toString('hex'),
-    '0d0a0d0a000d0a515549540a' + '21' + '11' + '000c' + 'c0000201' + 'c6336402' + '1234' + '01bb',
+    '0d0a0d0a000d0a515549540a2111000cc0000201c6336402123401bb',
   )
   const six = proxyHeader('v2', { ip: '2001:db8::1', port: 1 }, { ip: '2001:db8::2', port: 2 })
   t.equal(six.length, 16 + 36)

@@ -7,8 +7,10 @@ import { startBlackHole } from './black-hole.ts'
 import { engines } from './engines.ts'
 import { ManualClock } from './manual-clock.ts'
 import { TestPlane } from './plane.ts'
-import { tcpService } from './table.ts'
+import { tcpService, udpService } from './table.ts'
 import { ask, startNamed, startServer } from './tcp.ts'
+import { askUdp, sendUdp, startUdpServer, udpClient } from './udp.ts'
+import { until } from './until.ts'
 import { formatAddress } from '../../lib/model/address.ts'
 
 const { failures, firstMs } = defaultPassiveHealth
@@ -73,5 +75,28 @@ for (const engine of engines) {
     await plane.serve(tcpService(frontend, [...dead, alive].sort()))
     for (let i = 0; i < 30; i++) t.equal((await ask(t, frontend)).text, 'alive')
     t.equal((await plane.service()).setAside.length, 2)
+  })
+  void t.test(`passive health for UDP: refusals by ICMP count (${engine.name})`, async t => {
+    const dead = refusingAddress(t)
+    const alive = await startUdpServer(t, () => 'alive')
+    const frontend = freeAddress()
+    const clock = new ManualClock()
+    const plane = new TestPlane(t, { engine, clock, passiveHealth: defaultPassiveHealth })
+    await plane.serve(udpService(frontend, [dead, alive]))
+    for (let round = 1; round <= failures; round++) {
+      sendUdp(await udpClient(t), frontend, 'lost')
+      await until(async () => (await plane.counters()).failures.refused === round, 'the refusal')
+      t.equal((await askUdp(await udpClient(t), frontend, '?')).text, 'alive')
+    }
+    t.same((await plane.service()).setAside, [dead])
+    for (let count = 0; count < 10; count++) {
+      t.equal((await askUdp(await udpClient(t), frontend, '?')).text, 'alive')
+    }
+    t.match(await plane.counters(), { failures: { refused: failures }, dialFailures: failures })
+    clock.advance(firstMs)
+    t.same((await plane.service()).setAside, [])
+    sendUdp(await udpClient(t), frontend, 'lost')
+    await until(async () => (await plane.counters()).failures.refused === failures + 1, 'the refusal')
+    t.same((await plane.service()).setAside, [dead], 'one more was enough')
   })
 }

@@ -1,5 +1,8 @@
 import t from 'tap'
 import { ServiceState } from '../../lib/dataplane/service-state.ts'
+import { defaultProxySettings } from '../../lib/model/proxy-settings.ts'
+import { defaultPassiveHealth } from '../../lib/policy/passive-health.ts'
+import { ManualClock } from './manual-clock.ts'
 import { defaultOptions } from './plane-options.ts'
 import { tcpService } from './table.ts'
 
@@ -56,4 +59,74 @@ void t.test('tried endpoints are passed by', async t => {
   if (first === null) throw new Error('no endpoint')
   t.equal(service.pick('cluster', client, [first])?.key, b)
   t.equal(service.pick('cluster', client, [first])?.key, b)
+})
+
+/** A service port whose endpoint `a` has just been set aside; each other dial would get `b`. */
+function setAsideA(overrides: Parameters<typeof tcpService>[2] = {}) {
+  const clock = new ManualClock()
+  const options = { ...defaultOptions, clock, passiveHealth: defaultPassiveHealth }
+  const service = new ServiceState(tcpService(frontend, [a, b], overrides), options)
+  const first = service.pick('cluster', client)
+  if (first?.key !== a) throw new Error('not the first')
+  for (let count = 0; count < defaultPassiveHealth.failures; count++) service.failed(first)
+  const keys = (): readonly (string | undefined)[] =>
+    [1, 2, 3, 4].map(() => service.pick('cluster', client)?.key)
+  return { clock, service, first, keys }
+}
+
+void t.test('an endpoint that was set aside is tried by one connection at a time', async t => {
+  const { clock, service, first, keys } = setAsideA()
+  const connection = { end() {} }
+  t.strictSame(keys(), [b, b, b, b])
+  clock.advance(defaultPassiveHealth.firstMs)
+  t.ok(keys().includes(a), 'it is time for a try')
+  service.enter(first, connection)
+  t.strictSame(keys(), [b, b, b, b], 'the others need not wait for what comes of it')
+  service.dialed(first)
+  service.succeeded(first)
+  t.ok(keys().includes(a))
+  service.enter(first, { end() {} })
+  t.ok(keys().includes(a), 'one that is trusted may be dialed by many')
+})
+
+void t.test('what is set aside comes last, but comes', async t => {
+  const { service, first } = setAsideA()
+  const other = service.pick('cluster', client)
+  t.equal(other?.key, b)
+  if (other) t.equal(service.pick('cluster', client, [other]), first)
+  service.update(tcpService(frontend, [a]))
+  t.equal(service.pick('cluster', client), first, 'a list of nothing else')
+})
+
+void t.test('half of the endpoints that may get connections: others do not count', async t => {
+  const clock = new ManualClock()
+  const options = { ...defaultOptions, clock, passiveHealth: defaultPassiveHealth }
+  const unserving = Array.from({ length: 8 }, (_, index) => `10.1.9.${index + 1}:8080`)
+  const service = new ServiceState(tcpService(frontend, [a, b], { unserving }), options)
+  const both = [service.pick('cluster', client), service.pick('cluster', client)]
+  for (const endpoint of both) {
+    if (endpoint === null) throw new Error('no endpoint')
+    for (let count = 0; count < 5; count++) service.failed(endpoint)
+  }
+  t.strictSame(service.setAside(), [a])
+})
+
+void t.test('a dial that fails after its endpoint has gone changes nothing', async t => {
+  const { service, first } = setAsideA({ settings: defaultProxySettings })
+  service.update(tcpService(frontend, [b]))
+  t.equal(service.failed(first), false)
+  service.update(tcpService(frontend, [a, b]))
+  t.strictSame(service.setAside(), [], 'come back: another one, and trusted')
+})
+
+void t.test('a client whose endpoint is dead to it gets another from then on', async t => {
+  const service = new ServiceState(
+    tcpService(frontend, [a, b], { affinityTimeoutSeconds: 60 }),
+    defaultOptions,
+  )
+  const first = service.pick('cluster', client)
+  t.equal(service.pick('cluster', client), first)
+  if (first) service.moveAway('cluster', client, first)
+  t.equal(service.pick('cluster', client)?.key, b)
+  t.equal(service.pick('local', client), null)
 })

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { localAddresses, watchLocalAddresses } from '../../lib/control/local-addresses.ts'
 import { canonicalIp } from '../../lib/model/address.ts'
-import { ManualClock } from './manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 void test("this machine's addresses are canonical, sorted and without link-local IPv6", async t => {
   const ips = localAddresses()
@@ -22,16 +22,16 @@ void test('a change is told once, a failed look is none, and nothing follows the
       return ips
     },
   )
-  await clock.advance(60_000)
+  await clock.advanceAndSettle(60_000)
   t.strictSame(told, [], 'no change')
   ips = ['10.0.0.1', '10.0.0.2']
-  await clock.advance(60_000)
+  await clock.advanceAndSettle(60_000)
   t.strictSame(told, [['10.0.0.1', '10.0.0.2']])
   ips = null
-  await clock.advance(60_000)
+  await clock.advanceAndSettle(60_000)
   t.equal(told.length, 1, 'out of descriptors: the last known ones stay')
   ips = []
-  await clock.advance(60_000)
+  await clock.advanceAndSettle(60_000)
   t.strictSame(told.at(-1), [])
   stop()
   stop()

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { SyncRunner } from '../../lib/control/sync-runner.ts'
 import { captureLog } from './captured-log.ts'
-import { ManualClock, settled } from './manual-clock.ts'
+import { ManualClock, settled } from '../manual-clock.ts'
 
 const intervalMs = 100
 
@@ -34,7 +34,7 @@ void test('a lone change is applied at once, without a timer', async t => {
   await Promise.resolve()
   t.equal(runs, 1)
   await settled()
-  await clock.advance(intervalMs)
+  await clock.advanceAndSettle(intervalMs)
   runner.request()
   await Promise.resolve()
   t.equal(runs, 2, 'and the next one, an interval later')
@@ -45,7 +45,7 @@ void test('what comes in one turn is one run', async t => {
   let runs = 0
   const { clock, runner } = createRunner(async () => void runs++)
   for (let change = 0; change < 1000; change++) runner.request()
-  await clock.advance(10 * intervalMs)
+  await clock.advanceAndSettle(10 * intervalMs)
   t.equal(runs, 1)
 })
 
@@ -56,9 +56,9 @@ void test('a burst is one run per interval, and its last change is applied', asy
   for (let change = 0; change < 50; change++) {
     state = change
     runner.request()
-    await clock.advance(10)
+    await clock.advanceAndSettle(10)
   }
-  await clock.advance(intervalMs)
+  await clock.advanceAndSettle(intervalMs)
   t.strictSame(applied, [0, 10, 20, 30, 40, 49])
   t.equal(clock.pending, 0)
 })
@@ -70,14 +70,14 @@ void test('never two runs at once: what comes during a run waits for its end', a
   await settled()
   for (let change = 0; change < 10; change++) {
     runner.request()
-    await clock.advance(intervalMs)
+    await clock.advanceAndSettle(intervalMs)
   }
   t.equal(started(), 1)
   open[0]?.end()
   await settled()
   t.equal(started(), 2, 'the interval is over: at once')
   open[0]?.end()
-  await clock.advance(10 * intervalMs)
+  await clock.advanceAndSettle(10 * intervalMs)
   t.equal(started(), 2)
   t.equal(most(), 1)
 })
@@ -93,13 +93,13 @@ void test('a run that fails is tried again until it succeeds, a second apart', a
   await settled()
   t.equal(runs, 1)
   runner.request()
-  await clock.advance(999)
+  await clock.advanceAndSettle(999)
   t.equal(runs, 1, 'not sooner because of a request')
-  await clock.advance(1)
+  await clock.advanceAndSettle(1)
   t.equal(runs, 2)
-  await clock.advance(1000)
+  await clock.advanceAndSettle(1000)
   t.equal(runs, 3)
-  await clock.advance(10_000)
+  await clock.advanceAndSettle(10_000)
   t.equal(runs, 3)
   t.strictSame(log.take(), [
     'error sync failed, trying again: first',
@@ -115,7 +115,7 @@ void test('a run that throws instead of rejecting', async t => {
   })
   runner.request()
   await settled()
-  await clock.advance(1000)
+  await clock.advanceAndSettle(1000)
   t.equal(runs, 2)
 })
 
@@ -134,7 +134,7 @@ void test('close: no run starts any more, whatever was waiting', async t => {
   timed.runner.close()
   timed.runner.close()
   timed.runner.request()
-  await timed.clock.advance(10 * intervalMs)
+  await timed.clock.advanceAndSettle(10 * intervalMs)
   t.equal(runs, 1, 'one waiting for its interval')
   t.equal(timed.clock.pending, 0)
 
@@ -145,6 +145,6 @@ void test('close: no run starts any more, whatever was waiting', async t => {
   running.runner.request()
   running.runner.close()
   open[0]?.fail(new Error('late'))
-  await running.clock.advance(10_000)
+  await running.clock.advanceAndSettle(10_000)
   t.equal(started(), 1, 'one wanted during a run, which then failed')
 })

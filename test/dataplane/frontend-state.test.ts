@@ -4,7 +4,7 @@ import t from 'tap'
 import { FrontendState, type FrontendSocket } from '../../lib/dataplane/frontend-state.ts'
 import { ServiceState } from '../../lib/dataplane/service-state.ts'
 import { silentLog } from '../../lib/ops/log.ts'
-import { ManualClock } from './manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 import { defaultOptions } from './plane-options.ts'
 import { frontendAt, tcpService } from './table.ts'
 

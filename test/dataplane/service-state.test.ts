@@ -2,7 +2,7 @@ import t from 'tap'
 import { ServiceState } from '../../lib/dataplane/service-state.ts'
 import { defaultProxySettings } from '../../lib/model/proxy-settings.ts'
 import { defaultPassiveHealth } from '../../lib/policy/passive-health.ts'
-import { ManualClock } from './manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 import { defaultOptions } from './plane-options.ts'
 import { tcpService } from './table.ts'
 

@@ -6,7 +6,7 @@ import { ServiceState } from '../../lib/dataplane/service-state.ts'
 import { dialLadderMs, TcpConnection } from '../../lib/dataplane/tcp-connection.ts'
 import { formatAddress } from '../../lib/model/address.ts'
 import { silentLog } from '../../lib/ops/log.ts'
-import { ManualClock } from './manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 import { defaultOptions } from './plane-options.ts'
 import { tcpService } from './table.ts'
 

@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import t from 'tap'
 import { ServiceState } from '../../lib/dataplane/service-state.ts'
 import { FlowTable, type Flow } from '../../lib/dataplane/udp-flows.ts'
-import { ManualClock } from './manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 import { defaultOptions } from './plane-options.ts'
 import { udpService } from './table.ts'
 

@@ -9,7 +9,7 @@ import { startControlPlane } from '../../lib/standalone/control-plane.ts'
 import { silentLog } from '../../lib/ops/log.ts'
 import { captureLog } from '../control/captured-log.ts'
 import { fakeApiServer, type Exchange } from './fake-api-server.ts'
-import { ManualClock } from './manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 const regarding = serviceReference({ namespace: 'shop', name: 'web', uid: 'u1' })
 
@@ -19,6 +19,7 @@ function event(fields: Partial<ObjectEvent> = {}): ObjectEvent {
 
 function recorderFor(t: Test, url: URL) {
   const clock = new ManualClock()
+  const startedAt = Date.parse('2026-01-01T00:00:00Z') - clock.now()
   const log = captureLog()
   const client = new KubeClient(anonymousAccess(url))
   const recorder = new EventRecorder({
@@ -26,7 +27,7 @@ function recorderFor(t: Test, url: URL) {
     reportingInstance: 'node-1',
     log,
     clock,
-    wallClock: () => clock.now(),
+    wallClock: () => startedAt + clock.now(),
     random: () => 0,
     limits: { totalBurst: 10_000 },
   })

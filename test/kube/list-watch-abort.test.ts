@@ -18,7 +18,7 @@ import {
   watchAfterList,
   type Harness,
 } from './list-watch-harness.ts'
-import { ManualClock } from './manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 import { RecordingHandler } from './recording-handler.ts'
 
 const places: Record<string, (harness: Harness) => Promise<unknown>> = {
@@ -59,7 +59,7 @@ for (const [name, arrive] of Object.entries(places)) {
     const said = harness.handler.calls.length
     await harness.stop()
     t.equal(harness.listWatch.state.kind, 'stopped')
-    t.equal(harness.clock.running, 0, 'no timer is left')
+    t.equal(harness.clock.pending, 0, 'no timer is left')
     t.equal(harness.handler.calls.length, said, 'nothing was said any more')
   })
 }

@@ -8,7 +8,7 @@ import { ListWatch } from '../../lib/kube/list-watch.ts'
 import type { WatchedResource } from '../../lib/kube/resource.ts'
 import { silentLog } from '../../lib/ops/log.ts'
 import { fakeApiServer, type Exchange, type FakeApiServer } from './fake-api-server.ts'
-import { ManualClock } from './manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 import { RecordingHandler } from './recording-handler.ts'
 
 export const services: WatchedResource = { group: '', version: 'v1', plural: 'services', kind: 'Service' }

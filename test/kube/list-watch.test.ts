@@ -92,7 +92,7 @@ void test('a watch that ends is followed by one from the last event, at once', a
   watch.end()
   const next = await server.next()
   t.equal(next.query['resourceVersion'], '11')
-  t.equal(clock.running, 0, 'nothing was waited for')
+  t.equal(clock.pending, 0, 'nothing was waited for')
 })
 
 void test('a bookmark moves the place to go on from, and nothing else', async t => {

@@ -10,7 +10,7 @@ import {
   type HealthCheckNodePortsOptions,
 } from '../../lib/ops/health-check-node-ports.ts'
 import { captureLog } from '../control/captured-log.ts'
-import { ManualClock } from '../control/manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 import { ask } from './http-get.ts'
 
 function checked(fields: Partial<HealthChecked> = {}): HealthChecked {
@@ -190,7 +190,7 @@ void test('a port that someone else has is reported, retried, and resolved', asy
   t.match(log.take(), [/^error cannot bind health check of Service default\/web/])
   holder.close()
   await once(holder, 'close')
-  await clock.advance(5000)
+  await clock.advanceAndSettle(5000)
   await bound.promise
   t.equal((await ask({ ip: '127.0.0.1', port }, '/')).status, 200)
 })

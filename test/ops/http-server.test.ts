@@ -10,7 +10,7 @@ import {
   type HttpServerOptions,
 } from '../../lib/ops/http-server.ts'
 import { captureLog } from '../control/captured-log.ts'
-import { ManualClock } from '../control/manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 import { ask } from './http-get.ts'
 
 async function serve(
@@ -97,7 +97,7 @@ void test('a port that is taken is retried, and the log has it once', async t =>
   t.match(log.take(), [/^error cannot bind test server to 127\.0\.0\.1:\d+, retrying: .*EADDRINUSE/])
   t.strictSame(heard, ['EADDRINUSE'])
   await free()
-  await clock.advance(5000)
+  await clock.advanceAndSettle(5000)
   await bound.promise
   t.equal((await ask(server.address, '/json')).status, 503)
   t.match(log.take(), [/^info test server bound at last/])

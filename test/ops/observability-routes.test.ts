@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { silentLog } from '../../lib/ops/log.ts'
 import { startHttpServer } from '../../lib/ops/http-server.ts'
 import { observabilityRoutes } from '../../lib/ops/observability-routes.ts'
-import { ManualClock } from '../control/manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 import { ask } from './http-get.ts'
 import { statusDocument } from './statuses.ts'
 

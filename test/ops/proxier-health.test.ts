@@ -2,7 +2,7 @@
 
 import { test } from 'tap'
 import { ProxierHealth, type ProxierHealthOptions } from '../../lib/ops/proxier-health.ts'
-import { ManualClock } from '../control/manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 const startMs = Date.parse('2026-01-01T00:00:00Z')
 
@@ -44,7 +44,7 @@ void test('codes', async t => {
   for (const [name, steps, healthz, livez, healthy] of cases) {
     const { health, clock, answered } = healthOf()
     for (const step of steps) {
-      if (typeof step === 'number') await clock.advance(step * 1000)
+      if (typeof step === 'number') await clock.advanceAndSettle(step * 1000)
       else if (step === 'not eligible' || step === 'eligible') health.setNodeEligible(step === 'eligible')
       else {
         const family = step.endsWith('4') ? 'IPv4' : 'IPv6'
@@ -63,9 +63,9 @@ const at = (seconds: number) => new Date(startMs + seconds * 1000).toISOString()
 
 void test('a healthy body: lastUpdated is now, as since ever', async t => {
   const { health, clock } = healthOf()
-  await clock.advance(10_000)
+  await clock.advanceAndSettle(10_000)
   health.updated('IPv4')
-  await clock.advance(5000)
+  await clock.advanceAndSettle(5000)
   const status =
     `"status":{"IPv4":{"lastUpdated":"${at(10)}","healthy":true},` +
     `"IPv6":{"lastUpdated":"${at(0)}","healthy":true}}}`
@@ -81,9 +81,9 @@ void test('a healthy body: lastUpdated is now, as since ever', async t => {
 void test('an unhealthy body: lastUpdated is the latest of all families', async t => {
   const { health, clock } = healthOf()
   health.queued('IPv4')
-  await clock.advance(30_000)
+  await clock.advanceAndSettle(30_000)
   health.updated('IPv6')
-  await clock.advance(30_000)
+  await clock.advanceAndSettle(30_000)
   t.strictSame(JSON.parse(health.healthz().body), {
     lastUpdated: at(30),
     currentTime: at(60),
@@ -119,7 +119,7 @@ void test('a data path that does not work: not for /livez, where a restart would
 void test('a family that is not served counts for nothing', async t => {
   const { health, clock } = healthOf({ families: ['IPv4'] })
   health.queued('IPv6')
-  await clock.advance(60_000)
+  await clock.advanceAndSettle(60_000)
   t.equal(health.healthz().status, 200)
   t.strictSame(Object.keys((JSON.parse(health.livez().body) as { status: object }).status), ['IPv4'])
 })

@@ -12,7 +12,7 @@ import { pods, services } from '../../lib/standalone/resources.ts'
 import { startSamplePod, withFallback } from '../../lib/standalone/sample-pod.ts'
 import { startSamplePods, type SamplePods } from '../../lib/standalone/sample-pods.ts'
 import { controlPlaneFor, endpointsOf, service } from './builders.ts'
-import { ManualClock } from './manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 const main = join(import.meta.dirname, 'sample-pod-main.ts')
 const command = [process.execPath, main]
@@ -168,7 +168,7 @@ void test('a killed pod is not ready at once, and is back after a pause that gro
     process.kill(samples.pids().get('default/a') ?? 0, 'SIGKILL')
     const down = await podWhen(controlPlane, 'a', pod => !isReady(pod))
     t.match(down, { status: { podIP: ip, containerStatuses: [{ ready: false, restartCount: restarts }] } })
-    t.strictSame(clock.pending, [pauseMs])
+    t.strictSame(clock.delays, [pauseMs])
     t.strictSame([...samples.pids()], [])
     clock.advance(pauseMs)
     t.equal(ipOf(await podWhen(controlPlane, 'a', isReady)), ip)
@@ -192,7 +192,7 @@ void test('a pod that cannot run says why, and is tried again', async t => {
     const reasoned = (pod: KubeObject): boolean => JSON.stringify(pod['status']).includes('Exited')
     const pod = await podWhen(controlPlane, 'a', reasoned)
     t.match(pod, { status: { conditions: [{}, {}, {}, { type: 'Ready', status: 'False', message }] } }, name)
-    t.strictSame(clock.pending, [1000])
+    t.strictSame(clock.delays, [1000])
   }
 })
 

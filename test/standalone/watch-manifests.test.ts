@@ -6,7 +6,7 @@ import { formatManifestProblem } from '../../lib/standalone/manifests.ts'
 import { services } from '../../lib/standalone/resources.ts'
 import { watchManifests, type ManifestWatchOptions } from '../../lib/standalone/watch-manifests.ts'
 import { controlPlaneFor } from './builders.ts'
-import { ManualClock } from './manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 const service = (name: string, port = 80): string =>
   `apiVersion: v1\nkind: Service\nmetadata: { name: ${name} }\nspec:\n  ports:\n    - port: ${port}\n`

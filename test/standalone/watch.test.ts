@@ -6,7 +6,7 @@ import { objectKey, type KubeObject } from '../../lib/model/objects.ts'
 import { services } from '../../lib/standalone/resources.ts'
 import { controlPlaneFor, namespace, service } from './builders.ts'
 import { call, watch } from './http-client.ts'
-import { ManualClock } from './manual-clock.ts'
+import { ManualClock } from '../manual-clock.ts'
 
 const labelled = (name: string, labels: Record<string, string>): KubeObject => ({
   ...service(name),
@@ -119,7 +119,7 @@ void test('bookmarks come on time, and once more when the watch times out', asyn
   t.match(await events.next(), bookmark)
   t.equal(await events.next(), undefined)
   t.equal(await quiet.next(), undefined, 'no bookmarks for who did not ask')
-  t.strictSame(clock.pending, [], 'no timer stays')
+  t.strictSame(clock.delays, [], 'no timer stays')
 })
 
 void test('dropped watches: in order, by a reset, as expired', async t => {
@@ -143,10 +143,10 @@ void test('a client that goes away leaves nothing behind', async t => {
   const socket = connect(port, '127.0.0.1')
   socket.write('GET /api/v1/services?watch=1 HTTP/1.1\r\nHost: localhost\r\n\r\n')
   await once(socket, 'data')
-  t.equal(clock.pending.length, 1, 'the timeout of one watch')
+  t.equal(clock.delays.length, 1, 'the timeout of one watch')
   socket.resetAndDestroy()
-  while (clock.pending.length > 0) await call(`${url}/healthz`)
-  t.strictSame(clock.pending, [])
+  while (clock.delays.length > 0) await call(`${url}/healthz`)
+  t.strictSame(clock.delays, [])
 })
 
 void test('a reader that does not read is cut off', async t => {
@@ -160,11 +160,11 @@ void test('a reader that does not read is cut off', async t => {
   socket.pause()
   const annotations = { filler: 'x'.repeat(200_000) }
   // More than any kernel's buffers hold; the bound is in bytes, not in time.
-  for (let i = 0; i < 2000 && clock.pending.length > 0; i++) {
+  for (let i = 0; i < 2000 && clock.delays.length > 0; i++) {
     apply({ ...service('a'), metadata: { name: 'a', annotations: { ...annotations, i: String(i) } } })
     await new Promise(resolve => setImmediate(resolve))
   }
-  t.strictSame(clock.pending, [], 'the watch has ended')
+  t.strictSame(clock.delays, [], 'the watch has ended')
   const closed = new Promise(resolve => socket.once('close', resolve))
   socket.resume()
   await closed

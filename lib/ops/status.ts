@@ -88,13 +88,9 @@ function serviceRows(service: ServiceStatus): readonly string[][] {
   const { connections } = service
   const endpoints = new Set([...(service.endpoints.cluster ?? []), ...(service.endpoints.local ?? [])])
   const port = service.portName === '' ? service.protocol : `${service.portName}/${service.protocol}`
-  const counts = [
-    endpoints.size,
-    connections.active,
-    connections.total,
-    connections.dialRetries,
-    connections.dialFailures,
-  ].map(String)
+  const aside = service.setAside.length === 0 ? '' : ` (${service.setAside.length} set aside)`
+  const { active, total, dialRetries, dialFailures } = connections
+  const counts = [`${endpoints.size}${aside}`, ...[active, total, dialRetries, dialFailures].map(String)]
   return service.frontends.map(({ kind, address, state, reason }, index) => {
     const first = index === 0
     const shown = reason === undefined ? state : `${state} (${reason})`

@@ -1,0 +1,55 @@
+import { test } from 'tap'
+import { renderStatus, type ServiceStatus, type StatusDocument } from '../../lib/ops/status.ts'
+
+const web: ServiceStatus = {
+  namespace: 'default',
+  name: 'web',
+  portName: 'http',
+  protocol: 'TCP',
+  type: 'NodePort',
+  sessionAffinity: 'None',
+  endpoints: { cluster: ['10.1.0.1:80', '10.1.0.2:80'], local: ['10.1.0.1:80'] },
+  setAside: ['10.1.0.2:80'],
+  frontends: [
+    { kind: 'ClusterIP', address: '10.96.0.10:80', state: 'listening' },
+    { kind: 'NodePort', address: '0.0.0.0:30008', state: 'bind-failed', reason: 'EADDRINUSE' },
+  ],
+  connections: {
+    active: 3,
+    total: 120,
+    bytesIn: 1,
+    bytesOut: 2,
+    dialRetries: 4,
+    dialFailures: 5,
+    failures: {},
+  },
+}
+
+const status: StatusDocument = {
+  node: 'node-1',
+  generation: 42,
+  source: 'apiserver',
+  synced: true,
+  watches: { services: 'watching', endpointslices: 'not connected, trying again: refused' },
+  services: [web],
+  workers: [],
+}
+
+void test('the table has a headline, what is wrong, and a line per frontend', async t => {
+  t.equal(
+    renderStatus(status),
+    [
+      'node node-1   generation 42   source apiserver   synced',
+      'endpointslices: not connected, trying again: refused',
+      '',
+      'NAMESPACE  SERVICE  PORT      KIND       ADDRESS        STATE                     ENDPOINTS        ACTIVE  TOTAL  RETRIES  FAILED',
+      'default    web      http/TCP  ClusterIP  10.96.0.10:80  listening                 2 (1 set aside)  3       120    4        5',
+      '                              NodePort   0.0.0.0:30008  bind-failed (EADDRINUSE)',
+      '',
+    ].join('\n'),
+  )
+})
+
+void test('without services and before the first sync it says so', async t => {
+  t.match(renderStatus({ ...status, services: [], synced: false }), /NOT SYNCED[^]*no services/)
+})

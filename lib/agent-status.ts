@@ -23,12 +23,8 @@ export function buildStatus({ servicePorts, dataPlane, ...head }: StatusInput): 
     const other = merged.get(name)
     merged.set(name, other === undefined ? status : mergeFamilies(other, status))
   }
-  const { pid, engine, generation, activeConnections, udpFlows, descriptors } = dataPlane
-  return {
-    ...head,
-    services: [...merged.values()],
-    workers: [{ pid, engine, generation, activeConnections, udpFlows, descriptors }],
-  }
+  const { servicePorts: _, ...worker } = dataPlane
+  return { ...head, services: [...merged.values()], workers: [worker] }
 }
 
 function serviceStatus(port: ServicePort, running: ServicePortStatus | undefined): ServiceStatus {

@@ -2,6 +2,7 @@
 // process boundary tomorrow. Everything that crosses is plain JSON.
 
 import type { ServicePortKey, TableUpdate } from '../model/proxy-table.ts'
+import type { ConnectionCounts, WorkerStatus } from '../ops/status.ts'
 import type { FailureReason } from './service-state.ts'
 
 export interface FrontendStatus {
@@ -11,13 +12,7 @@ export interface FrontendStatus {
   readonly reason?: string
 }
 
-export interface ConnectionStatus {
-  readonly active: number
-  readonly total: number
-  readonly bytesIn: number
-  readonly bytesOut: number
-  readonly dialRetries: number
-  readonly dialFailures: number
+export interface ConnectionStatus extends ConnectionCounts {
   readonly failures: Readonly<Record<FailureReason, number>>
 }
 
@@ -29,14 +24,7 @@ export interface ServicePortStatus {
   readonly connections: ConnectionStatus
 }
 
-export interface DataPlaneStatus {
-  readonly pid: number
-  readonly engine: string
-  /** The last update that was applied in full; 0 before the first. */
-  readonly generation: number
-  readonly activeConnections: number
-  readonly udpFlows: number
-  readonly descriptors: { readonly used: number; readonly limit: number; readonly accepting: boolean }
+export interface DataPlaneStatus extends WorkerStatus {
   readonly servicePorts: readonly ServicePortStatus[]
 }
 

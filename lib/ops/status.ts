@@ -52,6 +52,7 @@ export interface ConnectionCounts {
 export interface WorkerStatus {
   readonly pid: number
   readonly engine: string
+  /** The last update that was applied in full; 0 before the first. */
   readonly generation: number
   readonly activeConnections: number
   readonly udpFlows: number

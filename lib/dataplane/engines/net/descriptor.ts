@@ -13,8 +13,8 @@ let dup: Dup | null | undefined
 let spare: number | null = null
 
 /** dup(2) of this process's libc, or null where Node can't call it. Returns -1 on failure, as dup does. */
-export function dupFunction(): Dup | null {
-  dup ??= loadDup()
+function dupFunction(): Dup | null {
+  if (dup === undefined) dup = loadDup()
   return dup
 }
 
@@ -42,7 +42,7 @@ export function duplicate(fd: number): number | null {
 
 /** Whether `duplicate` works here at all, descriptors permitting. */
 export function canDuplicate(): boolean {
-  return loadDup() !== null
+  return dupFunction() !== null
 }
 
 function loadDup(): Dup | null {

@@ -3,38 +3,28 @@
 
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { RelayError } from '../lib/model/error.ts'
 import { renderStatus, type StatusDocument } from '../lib/ops/status.ts'
 import { startStandalone, type StandaloneAgent } from '../lib/standalone-agent.ts'
 import { agentOptionsFrom, configurationFrom, logSettingsFrom } from './configuration.ts'
-import { parseBindAddress, type BindAddress } from './flag-values.ts'
+import {
+  addControlPlaneFlags,
+  controlPlaneOptionsFrom,
+  type ControlPlaneFlags,
+} from './control-plane-flags.ts'
 import { addLogFlags, addProxyFlags, logFrom } from './flags.ts'
 import { addServerFlags } from './server-flags.ts'
 import { untilStopped } from './until-stopped.ts'
 
-interface DevFlags {
-  readonly manifests: string
-  readonly serviceClusterIpRange: string
-  readonly apiBindAddress: BindAddress
-}
-
 export function devCommand(): Command {
-  const command = new Command('dev')
-    .description('try it: an embedded control plane, sample pods and the proxy, all on loopback')
-    .optionsGroup('Control plane:')
-    .addOption(
-      new Option('--manifests <dir>', 'a folder (or file) of YAML manifests').default(
-        examplesFolder(),
-        'the examples that come with kube-relay',
-      ),
-    )
-    .option('--service-cluster-ip-range <cidrs>', 'where cluster IPs come from', '127.96.0.0/16')
-    .addOption(
-      new Option('--api-bind-address <ip:port>', 'where the embedded API server listens')
-        .argParser(parseBindAddress(0))
-        .default({ ip: '127.0.0.1', port: 0 }, '127.0.0.1, any free port'),
-    )
+  const command = new Command('dev').description(
+    'try it: an embedded control plane, sample pods and the proxy, all on loopback',
+  )
+  addControlPlaneFlags(command, {
+    group: 'Control plane:',
+    manifests: [examplesFolder(), 'the examples that come with kube-relay'],
+  })
   addProxyFlags(command, { nodePortAddresses: 'localhost' })
   addServerFlags(command, { healthz: 'off' })
   addLogFlags(command, 'warn')
@@ -46,16 +36,14 @@ Examples:
   kube-relay dev
   kube-relay dev --manifests ./services      edit a file there, and it is applied`
 
-async function dev(flags: DevFlags, command: Command): Promise<void> {
+async function dev(flags: ControlPlaneFlags, command: Command): Promise<void> {
   const log = logFrom(logSettingsFrom(command))
   const stopped = untilStopped()
   process.stdout.write('starting the control plane, the sample pods and the proxy …\n')
   const running = await startStandalone({
     ...agentOptionsFrom(configurationFrom(command, { name: 'dev', allowLoopbackEndpoints: true })),
+    ...controlPlaneOptionsFrom(flags),
     log,
-    manifests: flags.manifests,
-    serviceCidrs: flags.serviceClusterIpRange.split(','),
-    api: flags.apiBindAddress === 'off' ? { ip: '127.0.0.1', port: 0 } : flags.apiBindAddress,
     samplePodCommand: [process.execPath, ...process.execArgv, process.argv[1] ?? '', 'sample-pod'],
   })
   await Promise.race([

@@ -19,7 +19,12 @@ import {
   configurationFrom,
   logSettingsFrom,
 } from './configuration.ts'
-import { parseBindAddress, parseBoolean, type BindAddress } from './flag-values.ts'
+import {
+  addControlPlaneFlags,
+  controlPlaneOptionsFrom,
+  type ControlPlaneFlags,
+} from './control-plane-flags.ts'
+import { parseBoolean } from './flag-values.ts'
 import {
   addClusterFlags,
   addLogFlags,
@@ -34,14 +39,11 @@ import { addIgnoredFlags } from './ignored-flags.ts'
 import { addHardFailFlags, addServerFlags } from './server-flags.ts'
 import { untilStopped } from './until-stopped.ts'
 
-interface RunFlags extends ClusterFlags, NodeFlags {
+interface RunFlags extends ClusterFlags, NodeFlags, ControlPlaneFlags {
   readonly config?: string
   readonly writeConfigTo?: string
   readonly cleanup: boolean
   readonly initOnly: boolean
-  readonly manifests?: string
-  readonly serviceClusterIpRange: string
-  readonly apiBindAddress: BindAddress
   readonly allowLoopbackEndpoints: boolean
 }
 
@@ -75,25 +77,9 @@ export function runCommand(): Command {
     )
   addHardFailFlags(addServerFlags(command, { healthz: 'on' }))
   addLogFlags(command, 'info')
-  addManifestFlags(command)
+  addControlPlaneFlags(command, { group: 'Without a cluster:' })
   addIgnoredFlags(addUselessActions(command))
   return command.addHelpText('after', examples).action(run)
-}
-
-function addManifestFlags(command: Command): void {
-  command
-    .optionsGroup('Without a cluster:')
-    .option('--manifests <dir>', 'serve the YAML manifests of a folder (or file) instead of a cluster')
-    .option(
-      '--service-cluster-ip-range <cidrs>',
-      'with --manifests: where cluster IPs come from',
-      '127.96.0.0/16',
-    )
-    .addOption(
-      new Option('--api-bind-address <ip:port>', 'with --manifests: where the embedded API server listens')
-        .argParser(parseBindAddress(0))
-        .default({ ip: '127.0.0.1', port: 0 }, '127.0.0.1, any free port'),
-    )
 }
 
 /** What kube-proxy does once and ends: there are no kernel rules to remove, and nothing that takes root first. */
@@ -137,9 +123,9 @@ async function run(_: unknown, command: Command): Promise<void> {
   if (configuration.oomScoreAdj !== null) setOomScoreAdj(configuration.oomScoreAdj, log)
   const options = agentOptionsFrom(configuration)
   const running =
-    flags.manifests === undefined
+    flags.manifests === undefined && flags.dataFile === undefined
       ? await runForCluster(flags, options, log)
-      : await runForManifests(flags, command, flags.manifests, options, log)
+      : await runStandalone(flags, command, options, log)
   await untilStopped()
   log.info('stopping')
   await running.close()
@@ -174,10 +160,9 @@ async function runForCluster(flags: RunFlags, options: AgentOptions, log: Log): 
   return startAgent({ ...options, log, access, source: 'apiserver' })
 }
 
-async function runForManifests(
+async function runStandalone(
   flags: RunFlags,
   command: Command,
-  manifests: string,
   options: AgentOptions,
   log: Log,
 ): Promise<{ close(): Promise<void> }> {
@@ -185,16 +170,17 @@ async function runForManifests(
   if (command.getOptionValueSource('kubeconfig') === 'cli' || flags.master !== undefined) {
     throw new RelayError(
       'INVALID_CONFIG',
-      '--manifests serves without a cluster: leave out --kubeconfig and --master',
+      `${flags.manifests === undefined ? '--data-file' : '--manifests'} serves without a cluster: leave out --kubeconfig and --master`,
     )
   }
-  log.info({ node: options.nodeName, manifests }, 'kube-relay starts with its own control plane')
+  log.info(
+    { node: options.nodeName, manifests: flags.manifests, dataFile: flags.dataFile },
+    'kube-relay starts with its own control plane',
+  )
   return startStandalone({
     ...options,
+    ...controlPlaneOptionsFrom(flags),
     log,
-    manifests,
-    serviceCidrs: flags.serviceClusterIpRange.split(','),
-    api: flags.apiBindAddress === 'off' ? { ip: '127.0.0.1', port: 0 } : flags.apiBindAddress,
     samplePodCommand: null,
   })
 }

@@ -1,7 +1,7 @@
 // kube-relay sample-pod: one sample pod of `dev`, in a process of its own so that it can be killed. Not listed in help.
 
 import { Command } from 'commander'
-import { runSamplePod } from '../lib/standalone/sample-pod.ts'
+import { runSamplePod } from '../lib/standalone/samples/sample-pod.ts'
 
 interface SamplePodFlags {
   readonly name: string

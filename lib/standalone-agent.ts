@@ -10,16 +10,22 @@ import { RelayError } from './model/error.ts'
 import { readEndpointSlice } from './model/endpoint-slice.ts'
 import type { StatusDocument } from './ops/status.ts'
 import { startControlPlane, type ControlPlane } from './standalone/control-plane.ts'
-import { endpointSlices } from './standalone/resources.ts'
-import { startSamplePods, type SamplePods } from './standalone/sample-pods.ts'
-import { watchManifests } from './standalone/watch-manifests.ts'
+import { endpointSlices } from './standalone/kinds/resources.ts'
+import { startSamplePods, type SamplePods } from './standalone/samples/sample-pods.ts'
+import { watchManifests } from './standalone/manifests/watch-manifests.ts'
 
 export interface StandaloneOptions extends Omit<AgentOptions, 'access' | 'source'> {
-  /** A folder of YAML manifests, or one file. */
-  readonly manifests: string
+  /** A folder of YAML manifests, or one file; null for none: the API is the only way in. */
+  readonly manifests: string | null
+  /** Where objects are kept over restarts; null: they live as long as this process. */
+  readonly dataFile: string | null
   readonly serviceCidrs: readonly string[]
+  /** CIDRs from which LoadBalancer Services get their address; none: they stay pending. */
+  readonly loadBalancerPool: readonly string[]
   /** Where the embedded API server listens; port 0 for any free one. */
   readonly api: Address
+  /** Where Services are answered by name; null: nowhere. */
+  readonly dns: Address | null
   /** The command that runs one sample pod, as SamplePodsOptions has it; null: no pods are run here. */
   readonly samplePodCommand: readonly string[] | null
 }
@@ -44,7 +50,7 @@ export interface StandaloneAgent {
  */
 export async function startStandalone(options: StandaloneOptions): Promise<StandaloneAgent> {
   const { api, log, manifests, nodeName, serviceCidrs, samplePodCommand } = options
-  if (!existsSync(manifests)) {
+  if (manifests !== null && !existsSync(manifests)) {
     throw new RelayError('INVALID_CONFIG', `--manifests: there is no file or folder ${manifests}`)
   }
   const stack = new AsyncDisposableStack()
@@ -53,19 +59,26 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
       host: api.ip,
       port: api.port,
       serviceCidrs,
+      loadBalancerPool: options.loadBalancerPool,
+      dataFile: options.dataFile,
       nodeName,
       log,
     })
     stack.defer(() => controlPlane.close())
     log.info({ address: formatAddress(api.ip, controlPlane.port) }, 'embedded API server listens')
-    const watch = await watchManifests(controlPlane, manifests, { log })
-    stack.defer(() => watch.close())
+    if (manifests !== null) {
+      const watch = await watchManifests(controlPlane, manifests, { log })
+      stack.defer(() => watch.close())
+    }
     const samplePods =
       samplePodCommand === null
         ? null
         : startSamplePods({ controlPlane, command: samplePodCommand, nodeName, log })
     if (samplePods !== null) stack.defer(() => samplePods.close())
-    const access = anonymousAccess(new URL(controlPlane.url), `the manifests in ${manifests}`)
+    const access = anonymousAccess(
+      new URL(controlPlane.url),
+      manifests === null ? 'the embedded control plane' : `the manifests in ${manifests}`,
+    )
     const agent = startAgent({ ...options, access, source: 'manifests' })
     stack.defer(() => agent.close())
     const settled = async (): Promise<StatusDocument> => {

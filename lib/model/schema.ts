@@ -7,17 +7,43 @@ import { closest } from './closest.ts'
 /** What a value has to be, for "must be …", or null for one that is right. */
 export type Check<T> = (value: T) => string | null
 
-export type Schema =
-  | { readonly type: 'string'; readonly values?: readonly string[]; readonly check?: Check<string> }
-  | { readonly type: 'integer'; readonly check?: Check<number> }
-  | { readonly type: 'number' }
-  | { readonly type: 'boolean' }
-  | { readonly type: 'intOrString' }
-  | { readonly type: 'any' }
-  | { readonly type: 'list'; readonly items: Schema }
-  | { readonly type: 'map'; readonly values: Schema }
-  /** `open`: fields that aren't listed are kept unchecked, for kinds of which we read little. */
-  | { readonly type: 'object'; readonly fields: Readonly<Record<string, Schema>>; readonly open?: boolean }
+/** What every schema may say about its value beside its type. */
+interface Described {
+  /** One or two sentences for people: what `kubectl explain` shows. */
+  readonly doc?: string
+  /** OpenAPI's refinement of the type: int32, int64, date-time, byte … */
+  readonly format?: string
+}
+
+/**
+ * How lists are merged by a strategic merge patch: by their items' field `key`, or as a set of plain values.
+ * Absent: a list is replaced as a whole.
+ */
+export type ListMerge = { readonly key: string; readonly retainKeys?: boolean } | 'set'
+
+export type Schema = Described &
+  (
+    | { readonly type: 'string'; readonly values?: readonly string[]; readonly check?: Check<string> }
+    | { readonly type: 'integer'; readonly check?: Check<number> }
+    | { readonly type: 'number' }
+    | { readonly type: 'boolean' }
+    | { readonly type: 'intOrString' }
+    | { readonly type: 'any' }
+    | { readonly type: 'list'; readonly items: Schema; readonly merge?: ListMerge }
+    | { readonly type: 'map'; readonly values: Schema }
+    /**
+     * `open`: fields that aren't listed are kept unchecked, for kinds of which we read little. `name`: what OpenAPI
+     * calls the type, where several places share it ("io.k8s.api.core.v1.ServicePort").
+     */
+    | {
+        readonly type: 'object'
+        readonly fields: Readonly<Record<string, Schema>>
+        readonly open?: boolean
+        readonly name?: string
+        /** What OpenAPI lists as required. Decoding lets it be absent; a kind's validation is what refuses that. */
+        readonly required?: readonly string[]
+      }
+  )
 
 /** The way to a value inside an object: field names and list indexes. */
 export type Path = readonly (string | number)[]

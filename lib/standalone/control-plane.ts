@@ -6,17 +6,17 @@ import { RelayError } from '../model/error.ts'
 import type { KubeObject } from '../model/objects.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
-import { AddressAllocator } from './address-allocator.ts'
-import { startApiServer, type ApiServer } from './api-server.ts'
-import { startEndpointSliceController } from './endpoint-slice-controller.ts'
-import { PortAllocator, type PortRange } from './port-allocator.ts'
-import { Registry, type Applied, type Deletion } from './registry.ts'
-import { namespaces, nodes, resourceOfKind, resourceTypes, type ResourceType } from './resources.ts'
-import { ServiceAllocation } from './service-allocation.ts'
-import { badRequest } from './status.ts'
-import { Store } from './store.ts'
+import { AddressAllocator } from './services/address-allocator.ts'
+import { startApiServer, type ApiServer } from './api/api-server.ts'
+import { startEndpointSliceController } from './endpoints/endpoint-slice-controller.ts'
+import { PortAllocator, type PortRange } from './services/port-allocator.ts'
+import { Registry, type Applied, type Deletion } from './store/registry.ts'
+import { namespaces, nodes, resourceOfKind, resourceTypes, type ResourceType } from './kinds/resources.ts'
+import { ServiceAllocation } from './services/service-allocation.ts'
+import { badRequest } from './kinds/status.ts'
+import { Store } from './store/store.ts'
 import { strategiesFor } from './strategies.ts'
-import type { WatchLimits } from './watch-stream.ts'
+import type { WatchLimits } from './api/watch-stream.ts'
 
 export interface ControlPlaneOptions extends Partial<WatchLimits> {
   readonly host: string
@@ -25,6 +25,10 @@ export interface ControlPlaneOptions extends Partial<WatchLimits> {
   /** One or two CIDRs, of different families; the first one's family is the default. */
   readonly serviceCidrs: readonly string[]
   readonly nodePortRange?: PortRange
+  /** CIDRs from which LoadBalancer Services get their address; none: they stay pending. */
+  readonly loadBalancerPool?: readonly string[]
+  /** Where objects are kept over restarts; null or absent: they live as long as this process. */
+  readonly dataFile?: string | null
   /** Creates a ready Node of this name, with `nodeAddresses` as its internal IPs. */
   readonly nodeName?: string
   readonly nodeAddresses?: readonly string[]

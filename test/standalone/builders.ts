@@ -3,14 +3,14 @@
 import type { Test } from 'tap'
 import type { KubeObject } from '../../lib/model/objects.ts'
 import { silentLog } from '../../lib/ops/log.ts'
-import type { EndpointSlice, Pod, Service, ServiceSpec } from '../../lib/standalone/api-types.ts'
+import type { EndpointSlice, Pod, Service, ServiceSpec } from '../../lib/standalone/kinds/api-types.ts'
 import {
   startControlPlane,
   type ControlPlane,
   type ControlPlaneOptions,
 } from '../../lib/standalone/control-plane.ts'
-import { endpointSlices } from '../../lib/standalone/resources.ts'
-import { StatusError, type Status } from '../../lib/standalone/status.ts'
+import { endpointSlices } from '../../lib/standalone/kinds/resources.ts'
+import { StatusError, type Status } from '../../lib/standalone/kinds/status.ts'
 
 export function service(name: string, spec: ServiceSpec = {}): Service {
   const defaults: ServiceSpec = { selector: { app: name }, ports: [{ port: 80 }] }

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream'
 import { request, type Dispatcher } from 'undici'
 import type { Test } from 'tap'
 import type { KubeObject } from '../../lib/model/objects.ts'
-import type { Status } from '../../lib/standalone/status.ts'
+import type { Status } from '../../lib/standalone/kinds/status.ts'
 
 export interface Reply<T = Record<string, unknown>> {
   readonly code: number

@@ -18,6 +18,11 @@ export function asString(value: unknown, fallback = ''): string {
   return typeof value === 'string' ? value : fallback
 }
 
+/** The value as a finite number; the fallback for everything else, numbers in text included. */
+export function asNumber(value: unknown, fallback = 0): number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : fallback
+}
+
 /** A boolean, or the given default where the field is missing, null or malformed. */
 export function asBoolean(value: unknown, fallback: boolean): boolean {
   return typeof value === 'boolean' ? value : fallback

@@ -3,6 +3,8 @@
 // decoder does, and each problem says where it is, so that a file's reader can be pointed at the line.
 
 import { closest } from './closest.ts'
+import { canonicalQuantity } from './quantity.ts'
+import { canonicalTimestamp } from './timestamp.ts'
 
 /** What a value has to be, for "must be …", or null for one that is right. */
 export type Check<T> = (value: T) => string | null
@@ -11,15 +13,24 @@ export type Check<T> = (value: T) => string | null
 interface Described {
   /** One or two sentences for people: what `kubectl explain` shows. */
   readonly doc?: string
-  /** OpenAPI's refinement of the type: int32, int64, date-time, byte … */
-  readonly format?: string
+  /**
+   * A refinement of the type, which is checked: integers that fit in 32 bits, strings that are a time in RFC 3339 (kept
+   * in seconds or in microseconds), strings or numbers that are an amount (kept in its canonical form: 500m, 2Gi).
+   */
+  readonly format?: Format
+  /** What OpenAPI calls the type, where several places share it ("io.k8s.api.core.v1.ServicePort"). */
+  readonly name?: string
 }
+
+export type Format = 'int32' | 'int64' | 'date-time' | 'micro-time' | 'quantity'
 
 /**
  * How lists are merged by a strategic merge patch: by their items' field `key`, or as a set of plain values.
+ * `mapKeys`: the fields that tell items apart for server-side apply, where that isn't `key` alone.
  * Absent: a list is replaced as a whole.
  */
-export type ListMerge = { readonly key: string; readonly retainKeys?: boolean } | 'set'
+export type ListMerge =
+  { readonly key: string; readonly retainKeys?: boolean; readonly mapKeys?: readonly string[] } | 'set'
 
 export type Schema = Described &
   (
@@ -31,15 +42,13 @@ export type Schema = Described &
     | { readonly type: 'any' }
     | { readonly type: 'list'; readonly items: Schema; readonly merge?: ListMerge }
     | { readonly type: 'map'; readonly values: Schema }
-    /**
-     * `open`: fields that aren't listed are kept unchecked, for kinds of which we read little. `name`: what OpenAPI
-     * calls the type, where several places share it ("io.k8s.api.core.v1.ServicePort").
-     */
     | {
         readonly type: 'object'
         readonly fields: Readonly<Record<string, Schema>>
-        readonly open?: boolean
-        readonly name?: string
+        /** Of a type with a name: what it is, wherever it is used; `doc` says what this use of it is for. */
+        readonly typeDoc?: string
+        /** For the whole of an object that server-side apply never merges field by field. */
+        readonly atomic?: boolean
         /** What OpenAPI lists as required. Decoding lets it be absent; a kind's validation is what refuses that. */
         readonly required?: readonly string[]
       }
@@ -84,85 +93,131 @@ export function parsePath(text: string): Path {
 
 /** Checks a value and returns the part of it that conforms, with a problem for everything that doesn't. */
 export function conform(schema: Schema, value: unknown): Conformed {
-  const problems: SchemaProblem[] = []
-  return { value: conformAt(schema, value, [], problems), problems }
+  const decoding: Decoding = { path: [], problems: [] }
+  return { value: conformAt(schema, value, decoding), problems: decoding.problems }
 }
 
-function conformAt(schema: Schema, value: unknown, path: Path, problems: SchemaProblem[]): unknown {
+/** `path` is where decoding is now; one array for the whole object, because most values have no problem. */
+interface Decoding {
+  readonly path: (string | number)[]
+  readonly problems: SchemaProblem[]
+}
+
+function conformAt(schema: Schema, value: unknown, decoding: Decoding): unknown {
   if (value === undefined || value === null) return undefined
-  const wrongType = (expected: string): undefined => {
-    const message = `${formatPath(path) || 'the object'} must be ${expected}, not ${describe(value)}`
-    problems.push({ kind: 'wrong-type', path, message })
-  }
   switch (schema.type) {
     case 'any':
       return value
     case 'string':
-      if (typeof value !== 'string') {
-        const quotable = typeof value === 'number' || typeof value === 'boolean'
-        return wrongType(quotable ? 'a string (put it in quotes)' : 'a string')
-      }
-      if (schema.values && !schema.values.includes(value)) {
-        const guess = closest(value, schema.values)
-        const hint = guess === undefined ? '' : ` (did you mean ${guess}?)`
-        return wrongType(`one of ${schema.values.join(', ')}${hint}`)
-      }
-      return checked(value, schema.check, wrongType)
-    case 'integer':
-      if (typeof value !== 'number' || !Number.isSafeInteger(value)) return wrongType('an integer')
-      return checked(value, schema.check, wrongType)
+      return conformString(schema, value, decoding)
+    case 'integer': {
+      const expected = integerProblem(schema, value)
+      return expected === null ? value : wrongType(expected, value, decoding)
+    }
     case 'number':
-      return typeof value === 'number' && Number.isFinite(value) ? value : wrongType('a number')
-    case 'boolean':
-      return typeof value === 'boolean' ? value : wrongType('true or false')
-    case 'intOrString':
-      return typeof value === 'string' || Number.isSafeInteger(value)
+      return typeof value === 'number' && Number.isFinite(value)
         ? value
-        : wrongType('an integer or a string')
+        : wrongType('a number', value, decoding)
+    case 'boolean':
+      return typeof value === 'boolean' ? value : wrongType('true or false', value, decoding)
+    case 'intOrString':
+      return typeof value === 'string' || isInt32(value)
+        ? value
+        : wrongType('a 32-bit integer or a string', value, decoding)
     case 'list':
-      if (!Array.isArray(value)) return wrongType('a list')
-      return value
-        .map((item, i) => conformAt(schema.items, item, [...path, i], problems))
-        .filter(item => item !== undefined)
+      return Array.isArray(value)
+        ? conformItems(schema.items, value, decoding)
+        : wrongType('a list', value, decoding)
     default:
-      return isFields(value) ? conformFields(schema, value, path, problems) : wrongType('a mapping')
+      return isFields(value)
+        ? conformFields(schema, value, decoding)
+        : wrongType('a mapping', value, decoding)
   }
 }
 
-function checked<T>(
-  value: T,
-  check: Check<T> | undefined,
-  wrongType: (expected: string) => undefined,
-): T | undefined {
-  const expected = check?.(value) ?? null
-  return expected === null ? value : wrongType(expected)
+function conformString(
+  schema: Extract<Schema, { readonly type: 'string' }>,
+  value: unknown,
+  decoding: Decoding,
+): string | undefined {
+  if (schema.format === 'quantity' && (typeof value === 'string' || typeof value === 'number')) {
+    return canonicalQuantity(String(value)) ?? wrongType('a quantity like 500m or 2Gi', value, decoding)
+  }
+  if (typeof value !== 'string') {
+    const quotable = typeof value === 'number' || typeof value === 'boolean'
+    return wrongType(quotable ? 'a string (put it in quotes)' : 'a string', value, decoding)
+  }
+  switch (schema.format) {
+    case 'date-time':
+    case 'micro-time': {
+      const time = canonicalTimestamp(value, schema.format === 'date-time' ? 'seconds' : 'microseconds')
+      const example = schema.format === 'date-time' ? '2026-01-31T12:00:00Z' : '2026-01-31T12:00:00.000000Z'
+      return time ?? wrongType(`a time like ${example}`, value, decoding)
+    }
+    default:
+  }
+  if (schema.values && !schema.values.includes(value)) {
+    const guess = closest(value, schema.values)
+    const hint = guess === undefined ? '' : ` (did you mean ${guess}?)`
+    return wrongType(`one of ${schema.values.join(', ')}${hint}`, value, decoding)
+  }
+  const expected = schema.check?.(value) ?? null
+  return expected === null ? value : wrongType(expected, value, decoding)
+}
+
+function integerProblem(
+  schema: Extract<Schema, { readonly type: 'integer' }>,
+  value: unknown,
+): string | null {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value)) return 'an integer'
+  if (schema.format === 'int32' && !isInt32(value)) return 'a 32-bit integer'
+  return schema.check?.(value) ?? null
+}
+
+function isInt32(value: unknown): boolean {
+  return typeof value === 'number' && (value | 0) === value
+}
+
+function wrongType(expected: string, value: unknown, { path, problems }: Decoding): undefined {
+  const message = `${formatPath(path) || 'the object'} must be ${expected}, not ${describe(value)}`
+  problems.push({ kind: 'wrong-type', path: [...path], message })
+}
+
+function conformItems(schema: Schema, values: readonly unknown[], decoding: Decoding): readonly unknown[] {
+  const result: unknown[] = []
+  for (const [i, value] of values.entries()) {
+    decoding.path.push(i)
+    const conformed = conformAt(schema, value, decoding)
+    decoding.path.pop()
+    if (conformed !== undefined) result.push(conformed)
+  }
+  return result
 }
 
 function conformFields(
   schema: Extract<Schema, { readonly type: 'map' | 'object' }>,
   value: Readonly<Record<string, unknown>>,
-  path: Path,
-  problems: SchemaProblem[],
+  decoding: Decoding,
 ): Record<string, unknown> {
   const result: Record<string, unknown> = {}
   for (const [key, inner] of Object.entries(value)) {
     // A client's JSON may well contain "__proto__"; assigning it would set the prototype.
     if (key === '__proto__') continue
-    const innerPath = [...path, key]
+    decoding.path.push(key)
     const innerSchema = schema.type === 'map' ? schema.values : fieldSchema(schema, key)
-    if (innerSchema === undefined) {
-      problems.push(unknownField(schema.type === 'object' ? schema.fields : {}, innerPath))
-      continue
+    if (innerSchema) {
+      const conformed = conformAt(innerSchema, inner, decoding)
+      if (conformed !== undefined) result[key] = conformed
+    } else {
+      decoding.problems.push(unknownField(schema.type === 'object' ? schema.fields : {}, [...decoding.path]))
     }
-    const conformed = conformAt(innerSchema, inner, innerPath, problems)
-    if (conformed !== undefined) result[key] = conformed
+    decoding.path.pop()
   }
   return result
 }
 
 function fieldSchema(schema: Extract<Schema, { readonly type: 'object' }>, key: string): Schema | undefined {
-  if (Object.hasOwn(schema.fields, key)) return schema.fields[key]
-  return schema.open === true ? { type: 'any' } : undefined
+  return Object.hasOwn(schema.fields, key) ? schema.fields[key] : undefined
 }
 
 function unknownField(fields: Readonly<Record<string, Schema>>, path: Path): SchemaProblem {

@@ -5,8 +5,6 @@ import { KubeClient } from '../../lib/kube/client.ts'
 import { anonymousAccess } from '../../lib/kube/cluster-access.ts'
 import { EventRecorder, maxAttempts, maxQueued, offMs } from '../../lib/kube/event-recorder.ts'
 import { nodeReference, serviceReference, type ObjectEvent } from '../../lib/model/object-event.ts'
-import { startControlPlane } from '../../lib/standalone/control-plane.ts'
-import { silentLog } from '../../lib/ops/log.ts'
 import { captureLog } from '../control/captured-log.ts'
 import { fakeApiServer, type Exchange } from './fake-api-server.ts'
 import { ManualClock } from '../manual-clock.ts'
@@ -240,20 +238,14 @@ void test('closing ends a request and drops the rest; nothing is recorded after 
 })
 
 void test('a control plane without events: one line for the curious, then off for a while', async t => {
-  const controlPlane = await startControlPlane({
-    host: '127.0.0.1',
-    port: 0,
-    serviceCidrs: ['127.96.0.0/16'],
-    nodeName: 'node-1',
-    log: silentLog,
-  })
-  t.teardown(() => controlPlane.close())
-  const { recorder, log } = recorderFor(t, new URL(controlPlane.url))
+  const { server, recorder, log } = await setup(t)
   recorder.record(event({ note: 'a' }))
   recorder.record(event({ note: 'b' }))
+  ;(await server.next()).refuse(404, 'NotFound', 'the server could not find the requested resource')
   await recorder.idle()
   recorder.record(event({ note: 'c' }))
   await recorder.idle()
+  t.strictSame(server.untaken, [])
   t.strictSame(recorder.counts, { created: 0, skipped: 0, dropped: 2, failed: 1 })
   const lines = log.take()
   t.match(

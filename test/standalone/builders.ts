@@ -28,7 +28,7 @@ export function pod(name: string, options: { app: string; ip: string; ready?: bo
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name, namespace: 'default', labels: { app }, ...metadata },
-    spec,
+    spec: { containers: [{ name: 'main', image: 'example' }], ...spec },
     status: {
       phase: 'Running',
       podIP: ip,

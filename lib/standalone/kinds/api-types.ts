@@ -27,16 +27,31 @@ export interface ServiceSpec {
   readonly externalName?: string
   readonly sessionAffinity?: string
   readonly sessionAffinityConfig?: { readonly clientIP?: { readonly timeoutSeconds?: number } }
+  readonly loadBalancerIP?: string
+  readonly loadBalancerClass?: string
   readonly loadBalancerSourceRanges?: readonly string[]
   readonly externalTrafficPolicy?: string
   readonly internalTrafficPolicy?: string
   readonly healthCheckNodePort?: number
   readonly allocateLoadBalancerNodePorts?: boolean
   readonly publishNotReadyAddresses?: boolean
+  readonly trafficDistribution?: string
+}
+
+export interface LoadBalancerIngress {
+  readonly ip?: string
+  readonly ipMode?: string
+  readonly hostname?: string
 }
 
 export interface Service extends KubeObject {
   readonly spec: ServiceSpec
+  readonly status?: { readonly loadBalancer?: { readonly ingress?: readonly LoadBalancerIngress[] } }
+}
+
+export interface EndpointHints {
+  readonly forZones?: readonly { readonly name?: string }[]
+  readonly forNodes?: readonly { readonly name?: string }[]
 }
 
 export interface Endpoint {
@@ -49,6 +64,7 @@ export interface Endpoint {
   readonly hostname?: string
   readonly nodeName?: string
   readonly zone?: string
+  readonly hints?: EndpointHints
   readonly targetRef?: Readonly<Record<string, string>>
 }
 
@@ -61,8 +77,26 @@ export interface EndpointPort {
 
 export interface EndpointSlice extends KubeObject {
   readonly addressType?: string
-  readonly endpoints?: readonly Endpoint[]
+  /** The server writes null where there are none. */
+  readonly endpoints?: readonly Endpoint[] | null
+  readonly ports?: readonly EndpointPort[] | null
+}
+
+export interface EndpointAddress {
+  readonly ip?: string
+  readonly hostname?: string
+  readonly nodeName?: string
+  readonly targetRef?: Readonly<Record<string, string>>
+}
+
+export interface EndpointSubset {
+  readonly addresses?: readonly EndpointAddress[]
+  readonly notReadyAddresses?: readonly EndpointAddress[]
   readonly ports?: readonly EndpointPort[]
+}
+
+export interface Endpoints extends KubeObject {
+  readonly subsets?: readonly EndpointSubset[]
 }
 
 export interface ContainerPort {
@@ -74,12 +108,15 @@ export interface ContainerPort {
 export interface Container {
   readonly name?: string
   readonly image?: string
+  /** Of an init container that goes on running: "Always". */
+  readonly restartPolicy?: string
   readonly ports?: readonly ContainerPort[]
 }
 
 export interface PodCondition {
   readonly type?: string
   readonly status?: string
+  readonly lastTransitionTime?: string
 }
 
 /** Where a process listens in place of one of its pod's ports. */
@@ -95,6 +132,7 @@ export interface Pod extends KubeObject {
     readonly hostname?: string
     readonly subdomain?: string
     readonly containers?: readonly Container[]
+    readonly initContainers?: readonly Container[]
   }
   readonly status?: {
     readonly phase?: string

@@ -2,6 +2,7 @@
 // table, so that a resource added here exists everywhere. A ResourceType is compared by identity.
 
 import type { KubeObject } from '../../model/objects.ts'
+import { coreEvent, newEvent } from './event-conversion.ts'
 
 export interface ResourceType {
   /** "" for the core group. */
@@ -41,6 +42,21 @@ export const services: ResourceType = {
   shortNames: ['svc'],
   statusSubresource: true,
   selectableFields: ['spec.clusterIP', 'spec.type'],
+  categories: ['all'],
+}
+
+/** Derived from the EndpointSlices, for clients that read nothing newer. */
+export const endpoints: ResourceType = {
+  group: '',
+  version: 'v1',
+  plural: 'endpoints',
+  singular: 'endpoints',
+  kind: 'Endpoints',
+  namespaced: true,
+  shortNames: ['ep'],
+  statusSubresource: false,
+  selectableFields: [],
+  readOnly: true,
 }
 
 export const endpointSlices: ResourceType = {
@@ -64,7 +80,17 @@ export const pods: ResourceType = {
   namespaced: true,
   shortNames: ['po'],
   statusSubresource: true,
-  selectableFields: ['spec.nodeName', 'spec.restartPolicy', 'status.phase', 'status.podIP'],
+  selectableFields: [
+    'spec.nodeName',
+    'spec.restartPolicy',
+    'spec.schedulerName',
+    'spec.serviceAccountName',
+    'spec.hostNetwork',
+    'status.phase',
+    'status.podIP',
+    'status.nominatedNodeName',
+  ],
+  categories: ['all'],
 }
 
 export const nodes: ResourceType = {
@@ -87,11 +113,55 @@ export const namespaces: ResourceType = {
   kind: 'Namespace',
   namespaced: false,
   shortNames: ['ns'],
-  statusSubresource: false,
+  statusSubresource: true,
   selectableFields: ['status.phase'],
 }
 
-export const resourceTypes: readonly ResourceType[] = [namespaces, nodes, pods, services, endpointSlices]
+export const events: ResourceType = {
+  group: '',
+  version: 'v1',
+  plural: 'events',
+  singular: 'event',
+  kind: 'Event',
+  namespaced: true,
+  shortNames: ['ev'],
+  statusSubresource: false,
+  selectableFields: [
+    ...['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'].map(
+      field => `involvedObject.${field}`,
+    ),
+    'reason',
+    'reportingComponent',
+    'source',
+    'type',
+  ],
+}
+
+/** The events once more, in the form that recorders write today. */
+export const eventsV1: ResourceType = {
+  ...events,
+  group: 'events.k8s.io',
+  selectableFields: [
+    ...['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'].map(
+      field => `regarding.${field}`,
+    ),
+    'reason',
+    'reportingController',
+    'type',
+  ],
+  conversion: { stored: events, toStored: coreEvent, fromStored: newEvent },
+}
+
+export const resourceTypes: readonly ResourceType[] = [
+  namespaces,
+  nodes,
+  pods,
+  services,
+  endpoints,
+  endpointSlices,
+  events,
+  eventsV1,
+]
 
 /** "v1" or "discovery.k8s.io/v1": the apiVersion of a resource's objects. */
 export function apiVersionOf(type: ResourceType): string {

@@ -1,7 +1,9 @@
 // Label and field selectors, as they come in a request's query. A selector that doesn't parse is a 400, never one
 // that matches everything. Grammar and matching: apimachinery pkg/labels (selector.go) and pkg/fields.
 
+import { asFields } from '../../model/fields.ts'
 import type { KubeObject } from '../../model/objects.ts'
+import { labelValue, qualifiedName, type Format } from './name-formats.ts'
 import type { ResourceType } from './resources.ts'
 import { badRequest } from './status.ts'
 
@@ -10,19 +12,6 @@ export type Matcher = (object: KubeObject) => boolean
 type Labels = Readonly<Record<string, string>>
 
 const everything: Matcher = () => true
-const labelName = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/
-const labelValue = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/
-
-/** Whether a string may be a label's (or annotation's) key. */
-export function isLabelName(text: string): boolean {
-  return labelName.test(text)
-}
-
-/** Whether a string may be a label's value; the empty string may. */
-export function isLabelValue(text: string): boolean {
-  return labelValue.test(text)
-}
-
 /** Whether every pair of `selector` is in `labels`: a Service's selector, without set-based operators. */
 export function matchesLabels(selector: Labels, labels: Labels | undefined): boolean {
   return Object.entries(selector).every(([key, value]) => labels?.[key] === value)
@@ -48,18 +37,34 @@ export function parseFieldSelector(text: string, type: ResourceType): Matcher {
       throw badRequest(`invalid selector: '${text}'; can't understand '${part}'`)
     }
     if (!supported.has(field)) throw badRequest(`field label not supported: ${field}`)
-    const path = field.split('.')
-    return (object: KubeObject) => (fieldAt(object, path) === value) === (operator !== '!=')
+    return (object: KubeObject) => (selectableValue(object, field) === value) === (operator !== '!=')
   })
   return object => requirements.every(requirement => requirement(object))
 }
 
-function fieldAt(object: KubeObject, path: readonly string[]): string {
+/** What a field selector compares: always a string, "" for what is missing and "false" for a missing boolean. */
+function selectableValue(object: KubeObject, field: string): string {
+  const value = fieldAt(object, field)
+  switch (field) {
+    case 'spec.unschedulable':
+    case 'spec.hostNetwork':
+      return value === '' ? 'false' : value
+    case 'source':
+      return fieldAt(object, 'source.component') || fieldAt(object, 'reportingComponent')
+    default:
+      return value
+  }
+}
+
+function fieldAt(object: KubeObject, path: string): string {
   let value: unknown = object
-  for (const step of path) value = (value as Readonly<Record<string, unknown>> | null | undefined)?.[step]
-  // A missing field is the empty string, or false, to a field selector; only spec.unschedulable is a boolean.
-  if (value === undefined || value === null) return path.at(-1) === 'unschedulable' ? 'false' : ''
+  for (const step of path.split('.')) value = asFields(value)[step]
+  if (value === undefined || value === null) return ''
   return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+function isRight(format: Format, text: string): boolean {
+  return format(text).length === 0
 }
 
 /** Splits at the commas outside parentheses. */
@@ -74,11 +79,11 @@ function splitRequirements(text: string): readonly string[] {
 function parseLabelRequirement(part: string, whole: string): (labels: Labels) => boolean {
   const fail = (why: string) => badRequest(`unable to parse requirement: ${why} in '${whole}'`)
   const checkedKey = (key: string | undefined): string => {
-    if (key === undefined || !labelName.test(key)) throw fail(`'${key ?? part}' is no label key`)
+    if (key === undefined || !isRight(qualifiedName, key)) throw fail(`'${key ?? part}' is no label key`)
     return key
   }
   const checkedValue = (value: string): string => {
-    if (!labelValue.test(value)) throw fail(`'${value}' is no label value`)
+    if (!isRight(labelValue, value)) throw fail(`'${value}' is no label value`)
     return value
   }
 

@@ -13,6 +13,8 @@ export interface Strategy {
    * but its own allocations, and those only if it doesn't throw and this is no dry run.
    */
   readonly prepare: (object: KubeObject, stored: KubeObject | undefined, context: WriteContext) => KubeObject
+  /** Completes and checks a status to put in `stored`'s place; the rest of `object` is that of `stored`. */
+  readonly prepareStatus?: (object: KubeObject, stored: KubeObject) => KubeObject
   /** The object is gone from the store. */
   readonly released?: (object: KubeObject) => void
   /** A stored object of an earlier life is back: takes what it holds. */

@@ -11,7 +11,8 @@ import { applyManifests } from '../../../lib/standalone/manifests/manifests.ts'
 import { pods, services } from '../../../lib/standalone/kinds/resources.ts'
 import { startSamplePod, withFallback } from '../../../lib/standalone/samples/sample-pod.ts'
 import { startSamplePods, type SamplePods } from '../../../lib/standalone/samples/sample-pods.ts'
-import { controlPlaneFor, endpointsOf, service } from '../builders.ts'
+import type { StoreEvent } from '../../../lib/standalone/store/store.ts'
+import { controlPlaneFor, endpointsOf, refusal, service } from '../builders.ts'
 import { ManualClock } from '../../manual-clock.ts'
 
 const main = join(import.meta.dirname, 'sample-pod-main.ts')
@@ -35,7 +36,7 @@ const samplePod = (
 function podsFor(
   t: Test,
   controlPlane: ControlPlane,
-  options: { clock?: ManualClock; command?: readonly string[] } = {},
+  options: { clock?: ManualClock; command?: readonly string[]; wallTime?: () => Date } = {},
 ) {
   const samples = startSamplePods({
     controlPlane,
@@ -151,8 +152,250 @@ void test('Pods with the image become processes that answer, and others stay as 
     const reply = await request(`http://${addresses[i]}:8080/`)
     t.equal(await reply.body.text(), `${name}\n`)
   }
+})
+
+void test('a Pod has the status that a kubelet writes', async t => {
+  const controlPlane = await controlPlaneFor(t, { nodeName: 'n1', nodeAddresses: ['127.0.0.9'] })
+  controlPlane.apply(samplePod('a'))
+  const samples = podsFor(t, controlPlane, { wallTime: () => new Date('2026-01-02T03:04:05.678Z') })
+  const started = controlPlane.store.get(pods, 'default/a')
+  const waiting = { waiting: { reason: 'ContainerCreating' } }
+  t.match(started, {
+    spec: { nodeName: 'n1' },
+    status: { phase: 'Pending', containerStatuses: [{ ready: false, started: false, state: waiting }] },
+  })
+  await samples.allReady()
+  const ip = ipOf(controlPlane.store.get(pods, 'default/a'))
+  const time = '2026-01-02T03:04:05Z'
+  const condition = (type: string) => ({
+    type,
+    status: 'True',
+    lastProbeTime: null,
+    lastTransitionTime: time,
+  })
+  t.strictSame(controlPlane.store.get(pods, 'default/a')?.['status'], {
+    phase: 'Running',
+    conditions: ['Initialized', 'Ready', 'ContainersReady', 'PodScheduled'].map(condition),
+    hostIP: '127.0.0.9',
+    hostIPs: [{ ip: '127.0.0.9' }],
+    podIP: ip,
+    podIPs: [{ ip }],
+    qosClass: 'BestEffort',
+    startTime: time,
+    containerStatuses: [
+      {
+        name: 'main',
+        image: 'kube-relay/sample-pod',
+        imageID: '',
+        containerID: `kube-relay://${started?.metadata.uid}/0`,
+        ready: true,
+        started: true,
+        restartCount: 0,
+        state: { running: { startedAt: time } },
+        lastState: {},
+      },
+    ],
+  })
+})
+
+/** A pod's program that answers nowhere: prepared as the first text says, it reports that it is ready, then the rest. */
+const programThat = (prepared: string, rest = ''): readonly string[] => [
+  process.execPath,
+  '-e',
+  `${prepared}; process.on('message', () => 0); process.send({ type: 'listening', elsewhere: [] }); ${rest}`,
+  '--',
+]
+const podName = { namespace: 'default', name: 'a' }
+
+function gone(controlPlane: ControlPlane, name: string): Promise<readonly StoreEvent[]> {
+  const seen: StoreEvent[] = []
+  return new Promise(resolve => {
+    const stop = controlPlane.store.watch(pods, controlPlane.store.resourceVersion, event => {
+      if (event.object.metadata.name !== name) return
+      seen.push(event)
+      if (event.type !== 'DELETED') return
+      stop()
+      resolve(seen)
+    })
+  })
+}
+
+void test('a deleted Pod terminates: it stays, serving no new clients, until its process has ended', async t => {
+  const controlPlane = await controlPlaneFor(t)
+  const { registry, store } = controlPlane
+  controlPlane.apply(service('web', { ports: [{ port: 80, targetPort: 8080 }] }))
+  controlPlane.apply(samplePod('a'))
+  const samples = podsFor(t, controlPlane, {
+    command: programThat(`process.on('SIGTERM', () => setTimeout(() => process.exit(0), 300))`),
+  })
+  await samples.allReady()
+  const pid = samples.pids().get('default/a') ?? 0
+  const end = gone(controlPlane, 'a')
+  const { object, gone: isGone } = registry.delete(pods, podName)
+  t.equal(isGone, false)
+  t.match(object.metadata, { deletionGracePeriodSeconds: 30, deletionTimestamp: /Z$/ })
+  t.ok(isReady(store.get(pods, 'default/a') ?? { metadata: {} }), 'it still answers')
+  await controlPlane.settled()
+  t.match(endpointsOf(controlPlane, 'web'), [/ terminating$/])
+  t.match(
+    refusal(() => registry.create(pods, samplePod('a'))),
+    { code: 409, reason: 'AlreadyExists' },
+  )
+  t.equal(process.kill(pid, 0), true)
+  const last = (await end).at(-1)?.object
+  t.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
+  t.match(last, {
+    status: {
+      phase: 'Succeeded',
+      conditions: [{}, { type: 'Ready', status: 'False', reason: 'PodCompleted' }, {}, {}],
+      containerStatuses: [{ ready: false, state: { terminated: { exitCode: 0, reason: 'Completed' } } }],
+    },
+  })
+  t.strictSame([...controlPlane.runningPods], [])
+  controlPlane.apply(samplePod('a'))
+  await samples.allReady()
+  t.ok(isReady(store.get(pods, 'default/a') ?? { metadata: {} }), 'a new one of that name runs')
+})
+
+void test('a process that outlives the grace period is killed, sooner if a second deletion says so', async t => {
+  for (const [name, second, wanted] of [
+    ['grace period of the Pod', undefined, 30_000],
+    ['second deletion', 2, 2000],
+  ] as const) {
+    const clock = new ManualClock()
+    const controlPlane = await controlPlaneFor(t)
+    controlPlane.apply(samplePod('a'))
+    const samples = podsFor(t, controlPlane, {
+      clock,
+      command: programThat(`process.on('SIGTERM', () => 0)`),
+    })
+    await samples.allReady()
+    const end = gone(controlPlane, 'a')
+    controlPlane.delete(samplePod('a'))
+    if (second !== undefined) controlPlane.registry.delete(pods, podName, { gracePeriodSeconds: second })
+    t.strictSame(clock.delays, [wanted], name)
+    clock.advance(wanted - 1)
+    t.ok(controlPlane.store.get(pods, 'default/a'), name)
+    clock.advance(1)
+    t.match((await end).at(-1)?.object, {
+      status: { phase: 'Failed', containerStatuses: [{ state: { terminated: { exitCode: 137 } } }] },
+    })
+    t.strictSame(clock.delays, [], name)
+  }
+})
+
+void test('without a grace period a Pod is gone at once, and its process killed', async t => {
+  const controlPlane = await controlPlaneFor(t)
+  controlPlane.apply(samplePod('a'))
+  const samples = podsFor(t, controlPlane, { command: programThat(`process.on('SIGTERM', () => 0)`) })
+  await samples.allReady()
+  const pid = samples.pids().get('default/a') ?? 0
+  t.equal(controlPlane.registry.delete(pods, podName, { gracePeriodSeconds: 0 }).gone, true)
+  t.strictSame([...samples.pids()], [])
+  controlPlane.apply(samplePod('a'))
+  await samples.allReady()
+  t.not(samples.pids().get('default/a'), pid)
+  await samples.close()
+  t.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
+})
+
+void test('a Pod that is deleted while it starts, or waits to be started again, goes', async t => {
+  const controlPlane = await controlPlaneFor(t)
+  controlPlane.apply(samplePod('a'))
+  const starting = podsFor(t, controlPlane, {
+    command: [process.execPath, '-e', 'setInterval(() => 0, 1000)', '--'],
+  })
+  t.equal(starting.pids().size, 1)
+  const end = gone(controlPlane, 'a')
   controlPlane.delete(samplePod('a'))
-  t.strictSame([...samples.pids().keys()], ['default/b'])
+  await starting.allReady()
+  await end
+  await starting.close()
+
+  controlPlane.apply(samplePod('a'))
+  const clock = new ManualClock()
+  podsFor(t, controlPlane, { clock, command: ['/no/such/program'] })
+  await podWhen(controlPlane, 'a', pod => JSON.stringify(pod['status']).includes('CrashLoopBackOff'))
+  const secondEnd = gone(controlPlane, 'a')
+  controlPlane.delete(samplePod('a'))
+  await secondEnd
+  t.strictSame(clock.delays, [])
+})
+
+void test('finalizers hold a Pod whose process is gone', async t => {
+  const controlPlane = await controlPlaneFor(t)
+  const { registry } = controlPlane
+  const held = { ...samplePod('a'), metadata: { name: 'a', finalizers: ['example.com/hold'] } }
+  registry.create(pods, held)
+  const samples = podsFor(t, controlPlane)
+  await samples.allReady()
+  controlPlane.delete(samplePod('a'))
+  const over = await podWhen(
+    controlPlane,
+    'a',
+    ({ metadata }) => (metadata as { deletionGracePeriodSeconds?: number }).deletionGracePeriodSeconds === 0,
+  )
+  t.match(over, { status: { phase: 'Succeeded' }, metadata: { finalizers: ['example.com/hold'] } })
+  t.strictSame([...samples.pids()], [])
+  const end = gone(controlPlane, 'a')
+  registry.update(pods, { ...over, metadata: { ...over.metadata, finalizers: [] } })
+  await end
+  t.equal(controlPlane.store.get(pods, 'default/a'), undefined)
+})
+
+void test('a Pod that is not to be restarted is over with its process', async t => {
+  for (const [restartPolicy, exitCode, phase] of [
+    ['Never', 0, 'Succeeded'],
+    ['Never', 3, 'Failed'],
+    ['OnFailure', 0, 'Succeeded'],
+  ] as const) {
+    const clock = new ManualClock()
+    const controlPlane = await controlPlaneFor(t)
+    const pod = samplePod('a')
+    controlPlane.apply({ ...pod, spec: { ...pod.spec, restartPolicy } })
+    const samples = podsFor(t, controlPlane, {
+      clock,
+      command: programThat(`process.exitCode = ${exitCode}`, 'process.disconnect()'),
+    })
+    const over = await podWhen(
+      controlPlane,
+      'a',
+      ({ status }) => (status as { phase?: string }).phase === phase,
+    )
+    t.match(over, { status: { containerStatuses: [{ state: { terminated: { exitCode } } }] } }, restartPolicy)
+    await samples.allReady()
+    t.strictSame(clock.delays, [], 'nothing starts it again')
+    t.equal(controlPlane.delete(samplePod('a')).gone, true, 'nor is its deletion waited for')
+  }
+})
+
+void test('Pods of an earlier life: the live ones run again, the terminating ones go', async t => {
+  const controlPlane = await controlPlaneFor(t)
+  controlPlane.apply(samplePod('a'))
+  controlPlane.apply(samplePod('b'))
+  const before = podsFor(t, controlPlane)
+  await before.allReady()
+  controlPlane.delete(samplePod('b'))
+  await before.close()
+  t.ok(controlPlane.store.get(pods, 'default/b'), 'its deletion was not finished')
+  const after = podsFor(t, controlPlane)
+  t.equal(controlPlane.store.get(pods, 'default/b'), undefined)
+  await after.allReady()
+  t.strictSame([...after.pids().keys()], ['default/a'])
+  t.match(controlPlane.store.get(pods, 'default/a'), { status: { containerStatuses: [{ ready: true }] } })
+})
+
+void test('Pods of other nodes, and those that wait for somebody, are left alone', async t => {
+  const controlPlane = await controlPlaneFor(t)
+  const samples = podsFor(t, controlPlane)
+  const pod = samplePod('a')
+  controlPlane.apply({ ...pod, spec: { ...pod.spec, nodeName: 'n2' } })
+  controlPlane.apply({
+    ...samplePod('b'),
+    spec: { ...pod.spec, schedulingGates: [{ name: 'example.com/wait' }] },
+  })
+  t.strictSame([...samples.pids()], [])
+  t.match(controlPlane.store.get(pods, 'default/a'), { status: { phase: 'Pending' } })
 })
 
 void test('a killed pod is not ready at once, and is back after a pause that grows', async t => {
@@ -189,9 +432,9 @@ void test('a pod that cannot run says why, and is tried again', async t => {
     const controlPlane = await controlPlaneFor(t)
     controlPlane.apply(samplePod('a'))
     podsFor(t, controlPlane, { clock, command: failing })
-    const reasoned = (pod: KubeObject): boolean => JSON.stringify(pod['status']).includes('Exited')
+    const reasoned = (pod: KubeObject): boolean => JSON.stringify(pod['status']).includes('CrashLoopBackOff')
     const pod = await podWhen(controlPlane, 'a', reasoned)
-    t.match(pod, { status: { conditions: [{}, {}, {}, { type: 'Ready', status: 'False', message }] } }, name)
+    t.match(pod, { status: { conditions: [{}, { type: 'Ready', status: 'False', message }, {}, {}] } }, name)
     t.strictSame(clock.delays, [1000])
   }
 })

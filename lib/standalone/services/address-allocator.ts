@@ -1,81 +1,112 @@
-// Hands out ClusterIPs from one service CIDR. An address is held by one owner at a time. Addresses that nobody asked
-// for come from the upper part of the range first, so that low ones stay free for those who ask (KEP-3070).
+// Hands out the addresses of one CIDR: ClusterIPs, load balancer IPs, the IPs of sample pods. An address is held once
+// at a time. Addresses that nobody asked for come from the upper part of the range first, so that low ones stay free for
+// those who ask (KEP-3070).
 
 import ipaddr from 'ipaddr.js'
 import { canonicalIp, familyOf, type IpFamily } from '../../model/address.ts'
+import { readCidr } from '../../model/cidr.ts'
 import { RelayError } from '../../model/error.ts'
 import type { Allocation } from './port-allocator.ts'
+
+export interface AddressAllocatorOptions {
+  /** What the range is, for the errors about it. */
+  readonly what?: string
+  /** Hands out every address of a range that is too small for a network: one or two addresses. */
+  readonly tinyRanges?: boolean
+}
 
 export class AddressAllocator {
   readonly family: IpFamily
   readonly cidr: string
   readonly #base: bigint
-  /** Offsets 1 to #last can be handed out: not the network's address, nor IPv4's broadcast address. */
+  readonly #size: bigint
+  /** Offsets from #first to #last can be handed out: not the network's address, nor IPv4's broadcast address. */
+  readonly #first: bigint
   readonly #last: bigint
   readonly #firstDynamic: bigint
-  readonly #held = new Set<string>()
+  readonly #held = new Set<bigint>()
   #next: bigint
 
   /** Throws INVALID_CONFIG for anything but an IP range with room for at least one address. */
-  constructor(cidr: string) {
-    const [base, prefix] = parseRange(cidr)
-    const bytes = ipaddr.parse(base).toByteArray()
-    const size = 1n << BigInt(bytes.length * 8 - prefix)
-    this.family = familyOf(base)
+  constructor(cidr: string, options: AddressAllocatorOptions = {}) {
+    const { what = 'service CIDR', tinyRanges = false } = options
+    const range = readCidr(cidr)
+    if (range === null) {
+      throw new RelayError('INVALID_CONFIG', `"${cidr}" is no ${what}; give one such as 10.96.0.0/16`)
+    }
+    const [ip = '', prefix = ''] = range.text.split('/')
+    const bytes = ipaddr.parse(ip).toByteArray()
+    const size = 1n << BigInt(bytes.length * 8 - Number(prefix))
+    const whole = tinyRanges && size <= 2n
+    this.family = range.family
+    this.#size = size
     this.#base = (toNumber(bytes) / size) * size
-    this.#last = this.family === 'IPv4' ? size - 2n : size - 1n
-    if (this.#last < 1n)
-      throw new RelayError('INVALID_CONFIG', `service CIDR ${cidr} has no room for addresses`)
+    this.#first = whole ? 0n : 1n
+    this.#last = this.family === 'IPv4' && !whole ? size - 2n : size - 1n
+    if (this.#last < this.#first) {
+      throw new RelayError('INVALID_CONFIG', `${what} ${cidr} has no room for addresses; give a larger one`)
+    }
     this.cidr = `${this.#at(0n)}/${prefix}`
-    this.#firstDynamic = 1n + clamp(size / 16n, 16n, 256n)
-    if (this.#firstDynamic > this.#last) this.#firstDynamic = 1n
+    this.#firstDynamic = this.#first + clamp(size / 16n, 16n, 256n)
+    if (this.#firstDynamic > this.#last) this.#firstDynamic = this.#first
     this.#next = this.#firstDynamic
   }
 
   /** Takes an address that someone asked for. */
   allocate(ip: string): Allocation {
-    const canonical = canonicalIp(ip)
-    if (canonical === null || !this.contains(canonical)) {
+    const offset = this.#offsetOf(ip)
+    if (offset === undefined) {
       return {
         ok: false,
         why: `the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${this.cidr}`,
       }
     }
-    if (this.#held.has(canonical)) return { ok: false, why: 'provided IP is already allocated' }
-    this.#held.add(canonical)
-    return { ok: true, value: canonical }
+    if (this.#held.has(offset)) return { ok: false, why: 'provided IP is already allocated' }
+    this.#held.add(offset)
+    return { ok: true, value: this.#at(offset) }
   }
 
   /** Takes any free address. */
   allocateNext(): Allocation {
-    if (BigInt(this.#held.size) < this.#last) {
+    if (BigInt(this.#held.size) <= this.#last - this.#first) {
       // Upper part, round and round; the lower part only once the upper is full.
       const free =
         this.#firstFree(this.#next, this.#last) ?? this.#firstFree(this.#firstDynamic, this.#next - 1n)
-      const offset = free ?? this.#firstFree(1n, this.#firstDynamic - 1n)
+      const offset = free ?? this.#firstFree(this.#first, this.#firstDynamic - 1n)
       if (offset !== undefined) {
         if (free !== undefined) this.#next = offset === this.#last ? this.#firstDynamic : offset + 1n
-        const ip = this.#at(offset)
-        this.#held.add(ip)
-        return { ok: true, value: ip }
+        this.#held.add(offset)
+        return { ok: true, value: this.#at(offset) }
       }
     }
     return { ok: false, why: 'range is full' }
   }
 
   release(ip: string): void {
-    const canonical = canonicalIp(ip)
-    if (canonical !== null) this.#held.delete(canonical)
+    const offset = this.#offsetOf(ip)
+    if (offset !== undefined) this.#held.delete(offset)
   }
 
+  /** Whether this range can hand out an address at all. */
   contains(ip: string): boolean {
-    if (familyOf(ip) !== this.family) return false
-    const offset = toNumber(ipaddr.parse(ip).toByteArray()) - this.#base
-    return offset >= 1n && offset <= this.#last
+    return this.#offsetOf(ip) !== undefined
+  }
+
+  /** Whether the ranges have an address in common. */
+  overlaps(other: AddressAllocator): boolean {
+    if (this.family !== other.family) return false
+    return this.#base < other.#base + other.#size && other.#base < this.#base + this.#size
+  }
+
+  #offsetOf(ip: string): bigint | undefined {
+    const canonical = canonicalIp(ip)
+    if (canonical === null || familyOf(canonical) !== this.family) return undefined
+    const offset = toNumber(ipaddr.parse(canonical).toByteArray()) - this.#base
+    return offset >= this.#first && offset <= this.#last ? offset : undefined
   }
 
   #firstFree(from: bigint, to: bigint): bigint | undefined {
-    for (let offset = from; offset <= to; offset++) if (!this.#held.has(this.#at(offset))) return offset
+    for (let offset = from; offset <= to; offset++) if (!this.#held.has(offset)) return offset
     return undefined
   }
 
@@ -89,16 +120,6 @@ export class AddressAllocator {
     const address = ipaddr.fromByteArray(bytes)
     return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString()
   }
-}
-
-function parseRange(cidr: string): readonly [base: string, prefix: number] {
-  const [, ip, bits] = /^([^/]+)\/(\d{1,3})$/.exec(cidr) ?? []
-  const base = canonicalIp(ip)
-  const prefix = Number(bits)
-  if (base === null || prefix > (base.includes(':') ? 128 : 32)) {
-    throw new RelayError('INVALID_CONFIG', `"${cidr}" is no service CIDR; give one such as 10.96.0.0/16`)
-  }
-  return [base, prefix]
 }
 
 function toNumber(bytes: readonly number[]): bigint {

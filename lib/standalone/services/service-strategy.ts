@@ -1,39 +1,50 @@
-// How Services are written: defaults, validation, what may not change, and then their addresses and ports.
+// How Services are written, in the real API server's order: defaults, what the stored object adds, addresses and ports,
+// then validation. So what can't be had is refused before what is wrong, and nothing is taken unless both are right.
 
-import { canonicalIp } from '../../model/address.ts'
+import type { KubeObject } from '../../model/objects.ts'
 import type { Service } from '../kinds/api-types.ts'
-import { FieldErrors } from '../kinds/field-errors.ts'
 import { services } from '../kinds/resources.ts'
 import { invalid } from '../kinds/status.ts'
 import type { Strategy } from '../kinds/strategy.ts'
 import type { ServiceAllocation } from './service-allocation.ts'
-import { withServiceDefaults, withStoredAllocations } from './service-defaults.ts'
+import { withServiceDefaults } from './service-defaults.ts'
+import { validateServiceStatus, withStatusDefaults } from './service-status.ts'
+import { withClusterIpList, withoutTypeDependentFields, withStoredAllocations } from './service-update.ts'
 import { validateService } from './service-validation.ts'
 
 export function serviceStrategy(allocation: ServiceAllocation): Strategy {
   return {
     initialStatus: { loadBalancer: {} },
-    prepare(object, stored) {
-      const given: Service = { ...object, spec: (object['spec'] as Service['spec'] | undefined) ?? {} }
-      const before = stored as Service | undefined
-      const completed = withServiceDefaults(before ? withStoredAllocations(given, before) : given)
-      const causes = validateService(completed)
+    prepare(object, stored, { dryRun }) {
+      const given = withServiceDefaults(asService(object))
+      const before = stored && asService(stored)
+      const asked = before ? withStoredAllocations(given, before) : withClusterIpList(given)
+      const claim = allocation.claim(asked, before)
+      const completed = before ? withoutTypeDependentFields(claim.service, before) : claim.service
+      const causes = validateService(completed, before)
+      if (causes.length > 0 || dryRun) claim.giveBack()
+      else claim.keep(completed)
       if (causes.length > 0) throw invalid(services, completed.metadata.name ?? '', causes)
-      if (before) checkImmutable(completed, before)
-      return allocation.allocate(completed, before)
+      return withoutUnusedPolicy(completed)
     },
-    released: object => allocation.release(object as Service),
+    prepareStatus(object) {
+      const service = withStatusDefaults(asService(object))
+      const causes = validateServiceStatus(service)
+      if (causes.length > 0) throw invalid(services, service.metadata.name ?? '', causes)
+      return service
+    },
+    released: object => allocation.release(asService(object)),
+    adopted: object => allocation.adopt(asService(object)),
   }
 }
 
-/** A Service keeps its first cluster IP for as long as its type has one. */
-function checkImmutable(service: Service, stored: Service): void {
-  const was = stored.spec.clusterIP
-  const is = service.spec.clusterIPs?.[0] ?? service.spec.clusterIP
-  if (service.spec.type === 'ExternalName' || stored.spec.type === 'ExternalName' || !was || is === was)
-    return
-  if (is !== undefined && canonicalIp(is) === was) return
-  const errors = new FieldErrors()
-  errors.invalid('spec.clusterIPs[0]', service.spec.clusterIPs ?? [is], 'may not change once set')
-  throw invalid(services, service.metadata.name ?? '', errors.causes)
+function asService(object: KubeObject): Service {
+  return { ...object, spec: (object['spec'] as Service['spec'] | undefined) ?? {} }
+}
+
+/** The real server validates an ExternalName's internalTrafficPolicy, and never shows it. */
+function withoutUnusedPolicy(service: Service): Service {
+  if (service.spec.type !== 'ExternalName') return service
+  const { internalTrafficPolicy: _, ...spec } = service.spec
+  return { ...service, spec }
 }

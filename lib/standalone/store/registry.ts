@@ -2,23 +2,37 @@
 // stored, so that what is in the store is always valid. Everything is synchronous, which makes each write atomic.
 // (Tests that want invalid objects served put them into the Store directly.)
 
-import { randomInt, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
-import { objectKey, type KubeObject, type ObjectMeta, type ObjectName } from '../../model/objects.ts'
+import { objectKey, type KubeObject, type ObjectName } from '../../model/objects.ts'
 import { FieldErrors } from '../kinds/field-errors.ts'
-import { schemaOf } from '../kinds/schemas.ts'
-import { checkLabelMap, checkMetadata } from '../kinds/metadata-validation.ts'
+import { checkMetadata, checkMetadataUpdate } from '../kinds/metadata-validation.ts'
+import { namespaces, resourceOfKind, type ResourceType } from '../kinds/resources.ts'
 import {
-  apiVersionOf,
-  namespaces,
-  resourceOfKind,
-  resourceTypes,
-  type ResourceType,
-} from '../kinds/resources.ts'
-import { conform } from '../../model/schema.ts'
-import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound } from '../kinds/status.ts'
-import type { Store } from './store.ts'
+  alreadyExists,
+  badRequest,
+  conflict,
+  forbiddenObject,
+  invalid,
+  modified,
+  notFound,
+  StatusError,
+  type StatusCause,
+} from '../kinds/status.ts'
 import type { Strategy } from '../kinds/strategy.ts'
+import { decodeObject } from './decode-object.ts'
+import {
+  deleteObject,
+  isReleased,
+  removeObject,
+  type DeleteOptions,
+  type Deletion,
+  type DeletionContext,
+} from './deletion.ts'
+import { metaOf, nameOrGenerated, timestampOf, withGeneration, type StoredMeta } from './object-meta.ts'
+import type { Store } from './store.ts'
+
+export type { DeleteOptions, Deletion } from './deletion.ts'
 
 export interface RegistryOptions {
   readonly store: Store
@@ -27,10 +41,11 @@ export interface RegistryOptions {
   readonly wallTime?: () => Date
 }
 
-export interface Deletion {
-  readonly object: KubeObject
-  /** False when a finalizer still holds the object: it is terminating, and goes with its last finalizer. */
-  readonly gone: boolean
+export interface WriteOptions {
+  /** The answer is what would be written, and nothing is. */
+  readonly dryRun?: boolean
+  /** The input is what decodeObject returned, and needs no second look. */
+  readonly decoded?: boolean
 }
 
 export type Applied = {
@@ -38,225 +53,267 @@ export type Applied = {
   readonly object: KubeObject
 }
 
-const undeletableNamespaces = new Set(['default', 'kube-system'])
-const suffixLetters = 'bcdfghjklmnpqrstvwxz2456789'
+/** As many as the real server makes for a name that it generates. */
+const maxNameTries = 8
 
 export class Registry {
   readonly store: Store
   readonly #strategyOf: (type: ResourceType) => Strategy
   readonly #wallTime: () => Date
+  readonly #deletion: DeletionContext
 
   constructor({ store, strategyOf, wallTime = () => new Date() }: RegistryOptions) {
     this.store = store
     this.#strategyOf = strategyOf
     this.#wallTime = wallTime
+    this.#deletion = { store, strategyOf, wallTime }
   }
 
   /** The object, or 404. */
   get(type: ResourceType, name: ObjectName): KubeObject {
-    const object = this.store.get(type, objectKey({ metadata: name }))
-    if (!object) throw notFound(type, name.name)
-    return object
+    return presented(type, this.#stored(type, name))
   }
 
-  create(type: ResourceType, input: unknown): KubeObject {
-    const given = this.#decode(type, input)
+  create(type: ResourceType, input: unknown, options: WriteOptions = {}): KubeObject {
+    const { dryRun = false } = options
+    const given = decoded(type, input, options)
+    const { conversion } = type
+    if (conversion) {
+      const stored = conversion.toStored(given)
+      this.#strategyOf(type).prepare(stored, undefined, { dryRun: true })
+      return conversion.fromStored(this.create(conversion.stored, stored, { dryRun, decoded: true }))
+    }
+    if (metaOf(given).resourceVersion) {
+      throw badRequest('resourceVersion should not be set on objects to be created')
+    }
     const {
       deletionTimestamp: _,
       deletionGracePeriodSeconds: __,
+      resourceVersion: ___,
       ...authored
-    } = given.metadata as ObjectMeta & {
-      readonly deletionGracePeriodSeconds?: number
-    }
-    const metadata: ObjectMeta = {
+    } = metaOf(given)
+    const name = this.#freeName(type, authored)
+    const metadata: StoredMeta = {
       ...authored,
-      name: nameOf(given),
+      name,
       uid: randomUUID(),
-      creationTimestamp: this.#now(),
+      creationTimestamp: timestampOf(this.#wallTime()),
     }
-    const object: KubeObject = { ...given, metadata }
-    const errors = new FieldErrors()
-    checkMetadata(type, metadata, errors)
-    if (errors.causes.length > 0) throw invalid(type, metadata.name ?? '', errors.causes)
-    if (type.namespaced) this.#checkNamespace(metadata.namespace ?? '')
-    if (this.store.get(type, objectKey(object))) throw alreadyExists(type, metadata.name ?? '')
+    if (type.namespaced) this.#checkNamespace(type, metadata)
     const strategy = this.#strategyOf(type)
     const { initialStatus } = strategy
-    return this.store.create(
-      type,
-      strategy.prepare(initialStatus ? { ...object, status: initialStatus } : object, undefined, {
-        dryRun: false,
-      }),
-    )
+    const object: KubeObject = { ...given, metadata, ...(initialStatus ? { status: initialStatus } : {}) }
+    const errors = new FieldErrors()
+    checkMetadata(type, metadata, errors)
+    this.#checkMetadataErrors(type, errors, object)
+    if (this.store.get(type, objectKey(object))) {
+      // What is wrong with the object, or can't be had by it, is said first.
+      this.#strategyOf(type).prepare(object, undefined, { dryRun: true })
+      throw alreadyExists(type, name)
+    }
+    const prepared = withGeneration(type, this.#strategyOf(type).prepare(object, undefined, { dryRun }))
+    return dryRun ? prepared : this.#write(type, prepared, () => this.store.create(type, prepared))
   }
 
   /** Replaces all but the status, where status is a subresource. A resourceVersion in it is a condition (409). */
-  update(type: ResourceType, input: unknown): KubeObject {
-    const { given, stored, metadata } = this.#forUpdate(type, input)
+  update(type: ResourceType, input: unknown, options: WriteOptions = {}): KubeObject {
+    const { dryRun = false } = options
+    const given = decoded(type, input, options)
+    const { conversion } = type
+    if (conversion) {
+      const stored = conversion.toStored(given)
+      const { namespace = '', name = '' } = given.metadata
+      const before = this.get(conversion.stored, { namespace, name })
+      this.#strategyOf(type).prepare(stored, before, { dryRun: true })
+      return conversion.fromStored(this.update(conversion.stored, stored, { dryRun, decoded: true }))
+    }
+    const { stored, metadata } = this.#forUpdate(type, given)
     const { status: _, ...rest } = given
     const object: KubeObject = { ...rest, metadata, ...statusOf(type.statusSubresource ? stored : given) }
     const errors = new FieldErrors()
-    checkLabelMap(metadata.labels ?? {}, 'metadata.labels', errors)
-    if (errors.causes.length > 0) throw invalid(type, metadata.name ?? '', errors.causes)
-    const strategy = this.#strategyOf(type)
-    const prepared = strategy.prepare(object, stored, { dryRun: false })
-    const updated = this.store.update(type, prepared)
-    // The last finalizer is what held a deleted object.
-    if (metadata.deletionTimestamp !== undefined && finalizersOf(updated).length === 0) {
-      return this.#remove(type, updated)
-    }
-    return updated
+    checkMetadataUpdate(metadata, stored.metadata, errors)
+    this.#checkMetadataErrors(type, errors, object, stored)
+    const prepared = this.#strategyOf(type).prepare(object, stored, { dryRun })
+    const replaced = this.#replace(storedTypeOf(type), withGeneration(type, prepared, stored), dryRun)
+    return presented(type, replaced)
   }
 
-  /** Replaces the status and nothing else. */
-  updateStatus(type: ResourceType, input: unknown): KubeObject {
-    const { given, stored } = this.#forUpdate(type, input)
+  /** Replaces the status, and of the metadata what a client may write; nothing else. */
+  updateStatus(type: ResourceType, input: unknown, options: WriteOptions = {}): KubeObject {
+    const { dryRun = false } = options
+    const given = decoded(type, input, options)
+    const { stored, metadata } = this.#forUpdate(type, given)
     const { status: _, ...rest } = stored
-    return this.store.update(type, { ...rest, metadata: stored.metadata, ...statusOf(given) })
+    const errors = new FieldErrors()
+    checkMetadataUpdate(metadata, stored.metadata, errors)
+    if (errors.causes.length > 0) throw invalid(type, metadata.name ?? '', errors.causes)
+    const object: KubeObject = { ...rest, metadata, ...statusOf(given) }
+    const prepared = this.#strategyOf(type).prepareStatus?.(object, stored) ?? object
+    return this.#replace(type, withGeneration(type, prepared, stored), dryRun)
   }
 
-  /** Deletes an object, if it is still the one that the preconditions name (409). */
-  delete(
-    type: ResourceType,
-    name: ObjectName,
-    preconditions: { readonly uid?: string; readonly resourceVersion?: string } = {},
-  ): Deletion {
-    const stored = this.get(type, name)
-    for (const field of ['uid', 'resourceVersion'] as const) {
-      const wanted = preconditions[field]
-      if (wanted !== undefined && wanted !== stored.metadata[field]) {
-        const label = field === 'uid' ? 'UID' : 'ResourceVersion'
-        const why = `${label} in precondition: ${wanted}, ${label} in object meta: ${stored.metadata[field]}`
-        throw conflict(type, name.name, `Precondition failed: ${why}`)
-      }
-    }
-    if (type === namespaces) this.#emptyNamespace(name.name)
-    if (finalizersOf(stored).length > 0) {
-      if (stored.metadata.deletionTimestamp !== undefined) return { object: stored, gone: false }
-      const metadata = { ...stored.metadata, deletionTimestamp: this.#now() }
-      return { object: this.store.update(type, { ...stored, metadata }), gone: false }
-    }
-    return { object: this.#remove(type, stored), gone: true }
+  /**
+   * Deletes an object, if it is still the one that the preconditions name (409). It stays, terminating, while
+   * finalizers hold it or its grace period lasts.
+   */
+  delete(type: ResourceType, name: ObjectName, options: DeleteOptions = {}): Deletion {
+    this.#stored(type, name)
+    const { object, gone } = deleteObject(this.#deletion, storedTypeOf(type), name, options)
+    return { object: presented(type, object), gone }
   }
 
   /**
    * Makes an object be as given, status included: what a manifest's or a test's author means. Where it exists, its
    * labels and annotations are replaced, and allocated fields that the author left out stay.
    */
-  apply(input: unknown): Applied {
+  apply(input: unknown, options: Pick<WriteOptions, 'dryRun'> = {}): Applied {
     const { apiVersion, kind, metadata } = (input ?? {}) as Partial<KubeObject>
     const type = resourceOfKind(String(apiVersion), String(kind))
     if (!type) throw badRequest(`no resource for apiVersion "${apiVersion}" and kind "${kind}"`)
-    const decoded = this.#decode(type, input)
-    const before = this.store.get(type, objectKey(decoded))
-    const { resourceVersion: _, ...unversioned } = decoded.metadata
+    const { dryRun = false } = options
+    const given = decodeObject(type, input).object
+    const before = this.store.get(storedTypeOf(type), objectKey(given))
+    const { resourceVersion: _, ...unversioned } = given.metadata
+    const writing = { dryRun, decoded: true }
     let object = before
-      ? this.update(type, {
-          ...decoded,
-          metadata: metadata?.resourceVersion ? decoded.metadata : unversioned,
-        })
-      : this.create(type, { ...decoded, metadata: unversioned })
-    const status: unknown = decoded['status']
+      ? this.update(
+          type,
+          { ...given, metadata: metadata?.resourceVersion ? given.metadata : unversioned },
+          writing,
+        )
+      : this.create(type, { ...given, metadata: unversioned }, writing)
+    const status: unknown = given['status']
     if (type.statusSubresource && status !== undefined && !isDeepStrictEqual(object['status'], status)) {
-      object = this.updateStatus(type, { ...object, status })
+      // A controller may have written to it already, in answer to the first write.
+      const { resourceVersion: __, ...metadataNow } = object.metadata
+      const next = { ...object, metadata: metadataNow, status }
+      object = dryRun ? { ...object, status } : this.updateStatus(type, next, writing)
     }
-    return { outcome: !before ? 'created' : object === before ? 'unchanged' : 'configured', object }
+    const { resourceVersion } = object.metadata
+    const unchanged = before !== undefined && before.metadata.resourceVersion === resourceVersion
+    return { outcome: !before ? 'created' : unchanged ? 'unchanged' : 'configured', object }
   }
 
-  #forUpdate(type: ResourceType, input: unknown) {
-    const given = this.#decode(type, input)
-    const stored = this.get(type, {
-      namespace: given.metadata.namespace ?? '',
-      name: given.metadata.name ?? '',
-    })
-    const { name = '', uid, creationTimestamp, deletionTimestamp, resourceVersion } = stored.metadata
+  #stored(type: ResourceType, name: ObjectName): KubeObject {
+    const object = this.store.get(storedTypeOf(type), objectKey({ metadata: name }))
+    if (!object) throw notFound(type, name.name)
+    return object
+  }
+
+  /** The name as given, or a generated one that no object has yet, as far as a few tries find one. */
+  #freeName(type: ResourceType, metadata: StoredMeta): string {
+    const { namespace = '' } = metadata
+    const kept = storedTypeOf(type)
+    const isTaken = (name: string) => this.store.get(kept, objectKey({ metadata: { namespace, name } }))
+    let name = nameOrGenerated(metadata)
+    for (let tries = 1; tries < maxNameTries && !metadata.name && isTaken(name); tries++) {
+      name = nameOrGenerated(metadata)
+    }
+    return name
+  }
+
+  /** What an update starts from, after its conditions: the stored object and the metadata to write. */
+  #forUpdate(type: ResourceType, given: KubeObject) {
+    const { namespace = '', name = '' } = given.metadata
+    const stored = this.#stored(type, { namespace, name })
+    const before = metaOf(stored)
+    const { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds } = before
     if (given.metadata.uid && given.metadata.uid !== uid) {
       const why = `Precondition failed: UID in precondition: ${given.metadata.uid}, UID in object meta: ${uid}`
       throw conflict(type, name, why)
     }
-    if (given.metadata.resourceVersion && given.metadata.resourceVersion !== resourceVersion) {
-      throw conflict(
-        type,
-        name,
-        'the object has been modified; please apply your changes to the latest version and try again',
-      )
+    const { resourceVersion } = given.metadata
+    if (resourceVersion && resourceVersion !== before.resourceVersion) {
+      if (!/^\d+$/.test(resourceVersion)) {
+        throw badRequest(`metadata.resourceVersion "${resourceVersion}" is no version of this server's`)
+      }
+      throw modified(type, name)
     }
-    const { deletionTimestamp: _, ...authored } = given.metadata
-    const metadata: ObjectMeta = {
+    const { deletionTimestamp: _, deletionGracePeriodSeconds: __, ...authored } = metaOf(given)
+    const metadata: StoredMeta = {
       ...authored,
       ...(uid === undefined ? {} : { uid }),
       ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
       ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
+      ...(deletionGracePeriodSeconds === undefined ? {} : { deletionGracePeriodSeconds }),
     }
-    return { given, stored, metadata }
+    return { stored, metadata }
   }
 
-  /** The input in its resource's shape: 400 for wrong types, unknown fields and nulls dropped. */
-  #decode(type: ResourceType, input: unknown): KubeObject {
-    if (typeof input !== 'object' || input === null || Array.isArray(input)) {
-      throw badRequest(`the body must be a JSON object of kind ${type.kind}`)
-    }
-    const { value, problems } = conform(schemaOf(type), input)
-    const wrong = problems.find(problem => problem.kind === 'wrong-type')
-    if (wrong) {
-      throw badRequest(
-        `${type.kind} in version "${type.version}" cannot be handled as a ${type.kind}: ${wrong.message}`,
-      )
-    }
-    const object = value as Partial<KubeObject>
-    const apiVersion = apiVersionOf(type)
-    if (object.kind !== undefined && object.kind !== type.kind) {
-      throw badRequest(
-        `${object.kind} in version "${object.apiVersion ?? ''}" cannot be handled as a ${type.kind}`,
-      )
-    }
-    if (object.apiVersion !== undefined && object.apiVersion !== apiVersion) {
-      throw badRequest(
-        `the API version in the data (${object.apiVersion}) does not match the expected API version (${apiVersion})`,
-      )
-    }
-    const { namespace, ...metadata } = object.metadata ?? {}
-    const placed = type.namespaced ? { ...metadata, namespace: namespace || 'default' } : metadata
-    return { ...object, apiVersion, kind: type.kind, metadata: placed }
+  #replace(type: ResourceType, object: KubeObject, dryRun: boolean): KubeObject {
+    if (dryRun) return this.#asStored(type, object)
+    const updated = this.#write(type, object, () => this.store.update(type, object))
+    // The last finalizer is what held a deleted object.
+    return isReleased(updated) ? removeObject(this.#deletion, type, updated) : updated
   }
 
-  #remove(type: ResourceType, stored: KubeObject): KubeObject {
-    const deleted = this.store.delete(type, objectKey(stored))
-    this.#strategyOf(type).released?.(stored)
-    return deleted
-  }
-
-  #checkNamespace(name: string): void {
-    if (!this.store.get(namespaces, name)) throw notFound(namespaces, name)
-  }
-
-  #emptyNamespace(name: string): void {
-    if (undeletableNamespaces.has(name)) {
-      throw forbidden(`namespaces "${name}" is forbidden: this namespace may not be deleted`)
-    }
-    for (const type of resourceTypes.filter(candidate => candidate.namespaced)) {
-      for (const object of this.store.list(type).items) {
-        if (object.metadata.namespace === name) this.#remove(type, object)
-      }
+  /** Writes what a strategy has prepared. If that fails (a full disk), what it allocated is given back. */
+  #write(type: ResourceType, prepared: KubeObject, write: () => KubeObject): KubeObject {
+    const key = objectKey(prepared)
+    const before = this.store.get(type, key)
+    try {
+      return write()
+    } catch (error) {
+      if (this.store.get(type, key) !== before) throw error
+      const strategy = this.#strategyOf(type)
+      strategy.released?.(prepared)
+      if (before) strategy.adopted?.(before)
+      throw error
     }
   }
 
-  #now(): string {
-    return this.#wallTime()
-      .toISOString()
-      .replace(/\.\d+Z$/, 'Z')
+  /** A dry run's object has the version that is stored: it changes nothing. */
+  #asStored(type: ResourceType, object: KubeObject): KubeObject {
+    const { resourceVersion = '' } = this.store.get(type, objectKey(object))?.metadata ?? {}
+    return { ...object, metadata: { ...object.metadata, resourceVersion } }
+  }
+
+  /** Throws a 422 for what is wrong with the metadata, together with all that its kind finds. */
+  #checkMetadataErrors(
+    type: ResourceType,
+    { causes }: FieldErrors,
+    object: KubeObject,
+    stored?: KubeObject,
+  ): void {
+    if (causes.length === 0) return
+    const more = causesOf(() => this.#strategyOf(type).prepare(object, stored, { dryRun: true }))
+    throw invalid(type, object.metadata.name ?? '', [...causes, ...more])
+  }
+
+  #checkNamespace(type: ResourceType, { namespace = '', name = '' }: StoredMeta): void {
+    const stored = this.store.get(namespaces, namespace)
+    if (!stored) throw notFound(namespaces, namespace)
+    if (stored.metadata.deletionTimestamp === undefined) return
+    const why = `unable to create new content in namespace ${namespace} because it is being terminated`
+    const message = `namespace ${namespace} is being terminated`
+    const cause = { reason: 'NamespaceTerminating', message, field: 'metadata.namespace' }
+    throw forbiddenObject(type, name, why, [cause])
   }
 }
 
-function nameOf(object: KubeObject): string {
-  const { name, generateName } = object.metadata as ObjectMeta & { readonly generateName?: string }
-  if (name || !generateName) return name ?? ''
-  const suffix = Array.from({ length: 5 }, () => suffixLetters[randomInt(suffixLetters.length)])
-  return generateName + suffix.join('')
+/** The input as its resource stores it. Throws a 400 for what has another shape. */
+function decoded(type: ResourceType, input: unknown, options: WriteOptions): KubeObject {
+  const object = options.decoded ? (input as KubeObject) : decodeObject(type, input).object
+  return type.conversion?.toStored(object) ?? object
 }
 
-function finalizersOf(object: KubeObject): readonly string[] {
-  return (object.metadata as ObjectMeta & { readonly finalizers?: readonly string[] }).finalizers ?? []
+/** The resource whose objects these are: another one's, for a resource that is its second form. */
+function storedTypeOf(type: ResourceType): ResourceType {
+  return type.conversion?.stored ?? type
+}
+
+function presented(type: ResourceType, stored: KubeObject): KubeObject {
+  return type.conversion?.fromStored(stored) ?? stored
+}
+
+function causesOf(prepare: () => unknown): readonly StatusCause[] {
+  try {
+    prepare()
+  } catch (error) {
+    if (error instanceof StatusError) return error.status.details?.causes ?? []
+    throw error
+  }
+  return []
 }
 
 function statusOf(object: KubeObject): { readonly status?: unknown } {

@@ -29,6 +29,17 @@ export interface Snapshot {
   readonly items: readonly KubeObject[]
 }
 
+/** What keeps the changes of a store over restarts. */
+export interface Journal {
+  /**
+   * Keeps a change that is about to happen. When it throws, the change doesn't happen; a change that isn't for this
+   * journal to keep is ignored.
+   */
+  append(type: ResourceType, change: Pick<StoreEvent, 'type' | 'object' | 'resourceVersion'>): void
+  /** Resolves once everything appended before now would survive a crash of this machine. */
+  committed(): Promise<void>
+}
+
 export interface StoreOptions {
   /** Events kept for each resource. */
   readonly historyLimit?: number
@@ -37,6 +48,8 @@ export interface StoreOptions {
    * that a client which comes back with an old resourceVersion is told to relist, and not left waiting.
    */
   readonly firstResourceVersion?: number
+  /** Without one, objects live as long as this process. */
+  readonly journal?: Journal
 }
 
 interface Collection {
@@ -54,6 +67,7 @@ export class Store {
   readonly #undelivered: { readonly collection: Collection; readonly event: StoreEvent }[] = []
   readonly #historyLimit: number
   readonly #firstResourceVersion: number
+  readonly #journal: Journal | undefined
   #resourceVersion: number
   #delivering = false
 
@@ -61,6 +75,14 @@ export class Store {
     this.#historyLimit = options.historyLimit ?? 10_000
     this.#firstResourceVersion = options.firstResourceVersion ?? 1
     this.#resourceVersion = this.#firstResourceVersion
+    this.#journal = options.journal
+  }
+
+  /** Puts an object of an earlier life back as it was, before anything else is written; nobody is told. */
+  restore(type: ResourceType, object: KubeObject): void {
+    const collection = this.#collection(type)
+    collection.objects.set(objectKey(object), deepFreeze(object))
+    collection.sorted = undefined
   }
 
   /** The newest resourceVersion. */
@@ -109,10 +131,10 @@ export class Store {
     const collection = this.#collection(type)
     const previous = collection.objects.get(key)
     if (!previous) throw notFound(type, key.slice(key.indexOf('/') + 1))
-    const object = this.#versioned(previous)
-    collection.objects.delete(key)
-    this.#record(collection, { type: 'DELETED', object, previous, resourceVersion: this.#resourceVersion })
-    return object
+    const event = this.#record(collection, { type: 'DELETED', object: previous, previous }, () =>
+      collection.objects.delete(key),
+    )
+    return event.object
   }
 
   /** All objects of a resource as of now, or as of an earlier resourceVersion (410 once that is compacted). */
@@ -160,9 +182,12 @@ export class Store {
     }
   }
 
-  /** Resolves once everything written before now would survive a crash of this machine. */
+  /**
+   * Resolves once everything written before now would survive a crash of this machine, at once where there is no
+   * journal. Rejects with a StatusError when the disk fails.
+   */
   committed(): Promise<void> {
-    return Promise.resolve()
+    return this.#journal?.committed() ?? Promise.resolve()
   }
 
   /** Forgets all history, as etcd's compaction does: watches and continue tokens from before now get 410. */
@@ -176,23 +201,27 @@ export class Store {
   #write(type: ResourceType, key: string, object: KubeObject): KubeObject {
     const collection = this.#collection(type)
     const previous = collection.objects.get(key)
-    const stored = this.#versioned(object)
-    collection.objects.set(key, stored)
-    this.#record(collection, {
-      type: previous ? 'MODIFIED' : 'ADDED',
-      object: stored,
-      previous,
-      resourceVersion: this.#resourceVersion,
-    })
-    return stored
+    const event = this.#record(
+      collection,
+      { type: previous ? 'MODIFIED' : 'ADDED', object, previous },
+      stored => collection.objects.set(key, stored),
+    )
+    return event.object
   }
 
-  #versioned(object: KubeObject): KubeObject {
-    const resourceVersion = String(++this.#resourceVersion)
-    return deepFreeze(structuredClone({ ...object, metadata: { ...object.metadata, resourceVersion } }))
-  }
-
-  #record(collection: Collection, event: StoreEvent): void {
+  /** Gives a change the next resourceVersion, keeps it, makes it with `apply`, and tells the watchers. */
+  #record(
+    collection: Collection,
+    change: Omit<StoreEvent, 'resourceVersion'>,
+    apply: (object: KubeObject) => void,
+  ): StoreEvent {
+    const resourceVersion = this.#resourceVersion + 1
+    const metadata = { ...change.object.metadata, resourceVersion: String(resourceVersion) }
+    const object = deepFreeze(structuredClone({ ...change.object, metadata }))
+    const event: StoreEvent = { ...change, object, resourceVersion }
+    this.#journal?.append(collection.type, event)
+    this.#resourceVersion = resourceVersion
+    apply(object)
     collection.sorted = undefined
     collection.history.push(event)
     // Dropping a quarter at a time keeps the cost of a write constant.
@@ -202,15 +231,21 @@ export class Store {
     }
     this.#undelivered.push({ collection, event })
     // A watcher that writes gets here again: its events wait until everyone has seen the present one.
-    if (this.#delivering) return
+    if (this.#delivering) return event
     this.#delivering = true
-    try {
-      for (let next = this.#undelivered.shift(); next; next = this.#undelivered.shift()) {
-        for (const watcher of next.collection.watchers) watcher(next.event)
+    const failures: unknown[] = []
+    for (let next = this.#undelivered.shift(); next; next = this.#undelivered.shift()) {
+      for (const watcher of next.collection.watchers) {
+        try {
+          watcher(next.event)
+        } catch (error) {
+          failures.push(error) // one watcher's failure keeps nothing from the others
+        }
       }
-    } finally {
-      this.#delivering = false
     }
+    this.#delivering = false
+    if (failures.length > 0) throw failures[0]
+    return event
   }
 
   #checkNotCompacted(collection: Collection, resourceVersion: number): void {

@@ -44,10 +44,14 @@ export interface WatchClient {
 }
 
 /** Opens a watch, which is cancelled when the test ends. */
-export async function watch(t: Test, url: string): Promise<WatchClient> {
+export async function watch(
+  t: Test,
+  url: string,
+  headers: Record<string, string> = {},
+): Promise<WatchClient> {
   const aborted = new AbortController()
   t.teardown(() => aborted.abort())
-  const response = await request(url, { signal: aborted.signal })
+  const response = await request(url, { signal: aborted.signal, headers })
   const lines = createInterface({ input: Readable.from(withoutAbort(response.body)) })[Symbol.asyncIterator]()
   const next = async (): Promise<WatchEvent | undefined> => {
     const line = await lines.next()

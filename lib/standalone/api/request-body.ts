@@ -1,48 +1,121 @@
-// A request's body as JSON. It is bounded, and refused unless it says that it is JSON: a web page can make a browser
-// send anything to a port of this machine, but not with that content type, nor without an Origin.
+// A request's body as plain values, from JSON or YAML. It is bounded, and refused unless it says what it is: a web page
+// can make a browser send anything to a port of this machine, but not with that content type, nor without an Origin.
 
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
-import { badRequest, forbidden, StatusError } from '../kinds/status.ts'
+import { isMap, isScalar, isSeq, parseAllDocuments, type Document } from 'yaml'
+import { reasonOf } from '../../model/error.ts'
+import { formatPath, type Path } from '../../model/schema.ts'
+import { badRequest, forbidden, tooLarge, unsupportedMediaType } from '../kinds/status.ts'
+import { factsOfJson, maxDepth } from './json-text.ts'
+import { objectOfProtobuf, protobufType } from './protobuf-objects.ts'
 
 /** The real API server's limit for a request. */
 const maxBodyBytes = 3 * 1024 * 1024
+/** Up to here a body that is too large is read and thrown away, as few clients read an answer before they have sent all. */
+const maxDiscardedBytes = 8 * maxBodyBytes
 
-/** The parsed body. Throws 400, 413 and 415. `contentTypes` are those that this request may have. */
-export async function readJson(
-  request: IncomingMessage,
-  contentTypes: readonly string[] = ['application/json'],
-): Promise<unknown> {
-  const contentType = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
-  const text = await readText(request)
-  // An empty content type means JSON, as with the real server.
-  if (text !== '' && contentType !== '' && !contentTypes.includes(contentType)) {
-    throw new StatusError(
-      415,
-      'UnsupportedMediaType',
-      `the body of the request was in an unknown format - accepted media types include: ${contentTypes.join(', ')}`,
-    )
+export const objectTypes = ['application/json', 'application/yaml'] as const
+
+export interface Body {
+  /** "" where the request has none. */
+  readonly text: string
+  /** "application/json", without parameters. */
+  readonly contentType: string
+}
+
+export interface ParsedBody {
+  readonly value: unknown
+  /** The members that come more than once; the last one counts. */
+  readonly duplicates: readonly string[]
+}
+
+/** Reads the body. Throws 413, and 415 when its type is none of these; no type at all means the first one. */
+export async function readBody(request: IncomingMessage, contentTypes: readonly string[]): Promise<Body> {
+  const header = request.headers['content-type'] ?? ''
+  const given = header.split(';', 1)[0]?.trim().toLowerCase() ?? ''
+  const contentType = given === '' ? (contentTypes[0] ?? '') : given
+  const bytes = await readBytes(request)
+  if (bytes.length > 0 && contentType === protobufType && contentTypes === objectTypes) {
+    const object = objectOfProtobuf(bytes)
+    if (object) return { text: JSON.stringify(object), contentType: 'application/json' }
   }
-  if (text === '') return undefined
+  const text = bytes.toString('utf8')
+  if (text !== '' && !contentTypes.includes(contentType)) throw unsupportedMediaType(contentTypes)
+  return { text, contentType }
+}
+
+/** Parses a body; an empty one is an error. Throws a 400 that begins with `what`. */
+export function parseBody({ text, contentType }: Body, what: string): ParsedBody {
+  // kubectl sends JSON under the name of YAML, which it is, and JSON is read much faster.
+  const isYaml = contentType.endsWith('yaml') && !(text.startsWith('{') && isJson(text))
+  return isYaml ? parseYaml(text, what) : parseJson(text, what)
+}
+
+function isJson(text: string): boolean {
   try {
-    return JSON.parse(text) as unknown
-  } catch (error) {
-    throw badRequest(`the object provided is unrecognized: ${(error as Error).message}`)
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
   }
 }
 
-async function readText(request: IncomingMessage): Promise<string> {
+function parseJson(text: string, what: string): ParsedBody {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    const shown = text === '' ? '<empty>' : text.length > 30 ? `${text.slice(0, 30)} ...` : text
+    throw badRequest(`${what}: json parse error: ${reasonOf(error)} (${shown})`)
+  }
+  const { duplicates, tooDeep } = factsOfJson(text)
+  if (tooDeep) throw badRequest(`${what}: json parse error: nested more than ${maxDepth} levels deep`)
+  return { value, duplicates }
+}
+
+function parseYaml(text: string, what: string): ParsedBody {
+  try {
+    const options = { uniqueKeys: false, merge: true, prettyErrors: false, logLevel: 'silent' } as const
+    // With text that holds no document at all, the result is an empty list of another type.
+    const [document] = parseAllDocuments(text, options) as readonly (Document.Parsed | undefined)[]
+    const [error] = document?.errors ?? []
+    if (error) throw error
+    const value = (document?.toJS() ?? null) as unknown
+    if (factsOfJson(JSON.stringify(value)).tooDeep)
+      throw new Error(`nested more than ${maxDepth} levels deep`)
+    const duplicates: string[] = []
+    if (document) findDuplicates(document.contents, [], duplicates)
+    return { value, duplicates }
+  } catch (error) {
+    // Also more aliases than any honest document has, and a nesting that is too deep for the parser.
+    throw badRequest(`${what}: yaml: ${reasonOf(error).replaceAll(/\s*\n\s*/g, ' ')}`)
+  }
+}
+
+function findDuplicates(node: unknown, path: Path, duplicates: string[]): void {
+  if (isSeq(node)) node.items.forEach((item, i) => findDuplicates(item, [...path, i], duplicates))
+  if (!isMap(node)) return
+  const names = new Set<string>()
+  for (const { key, value } of node.items) {
+    const name = isScalar(key) ? String(key.value) : String(key)
+    if (names.has(name)) duplicates.push(formatPath([...path, name]))
+    names.add(name)
+    findDuplicates(value, [...path, name], duplicates)
+  }
+}
+
+async function readBytes(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
+  // Not ending the loop by an error within it: that would destroy the connection, and the answer with it.
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > maxBodyBytes) {
-      const message = `Request entity too large: limit is ${maxBodyBytes}`
-      throw new StatusError(413, 'RequestEntityTooLarge', message)
-    }
-    chunks.push(chunk)
+    if (size <= maxBodyBytes) chunks.push(chunk)
+    else if (size > maxDiscardedBytes) break
   }
-  return Buffer.concat(chunks).toString('utf8')
+  if (size > maxBodyBytes) throw tooLarge(`Request entity too large: limit is ${maxBodyBytes}`)
+  return Buffer.concat(chunks)
 }
 
 /**

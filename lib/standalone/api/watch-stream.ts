@@ -6,11 +6,13 @@
 import type { ServerResponse } from 'node:http'
 import type { KubeObject } from '../../model/objects.ts'
 import type { Clock, Timer } from '../../ops/clock.ts'
-import { booleanOf, integerOf, matcherOf } from './list-request.ts'
 import { apiVersionOf, type ResourceType } from '../kinds/resources.ts'
 import type { Matcher } from '../kinds/selectors.ts'
-import { badRequest, StatusError, type Status } from '../kinds/status.ts'
+import { FieldErrors } from '../kinds/field-errors.ts'
+import { badRequest, invalidOptions, StatusError, type Status } from '../kinds/status.ts'
 import type { Store, StoreEvent } from '../store/store.ts'
+import { matcherOf } from './list-request.ts'
+import { booleanOf, integerOf, resourceVersionOf } from './query.ts'
 
 export interface WatchLimits {
   readonly bookmarkIntervalMs: number
@@ -20,6 +22,11 @@ export interface WatchLimits {
   readonly maxPendingEvents: number
   /** False behaves as servers before 1.27 do: a request with sendInitialEvents is refused with 422. */
   readonly streamingLists: boolean
+}
+
+interface WatchEvent {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'
+  readonly object: KubeObject | Status
 }
 
 export interface WatchRequest {
@@ -40,28 +47,10 @@ export function parseWatchRequest(
   query: URLSearchParams,
   limits: WatchLimits,
 ): WatchRequest {
-  const resourceVersion = integerOf(query, 'resourceVersion') ?? 0
-  const match = query.get('resourceVersionMatch') ?? ''
+  const resourceVersion = resourceVersionOf(query) ?? 0
   const asked = query.has('sendInitialEvents')
   const initialEvents = booleanOf(query, 'sendInitialEvents')
-  if (asked && !limits.streamingLists)
-    throw invalidOptions(
-      'sendInitialEvents',
-      'sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled',
-    )
-  if (asked && match !== 'NotOlderThan') {
-    throw invalidOptions(
-      'resourceVersionMatch',
-      'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
-    )
-  }
-  if (!asked && match !== '') {
-    throw invalidOptions(
-      'resourceVersionMatch',
-      'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
-    )
-  }
-  if (query.get('continue')) throw badRequest('continue is forbidden for watch')
+  checkWatchOptions(query, limits)
   const timeoutSeconds = integerOf(query, 'timeoutSeconds') ?? 0
   const bookmarks = booleanOf(query, 'allowWatchBookmarks')
   const fromNow = asked && !initialEvents
@@ -75,16 +64,36 @@ export function parseWatchRequest(
   }
 }
 
+/** The rules of apimachinery pkg/apis/meta/internalversion/validation for a watch. */
+function checkWatchOptions(query: URLSearchParams, { streamingLists }: WatchLimits): void {
+  const match = query.get('resourceVersionMatch') ?? ''
+  const asked = query.has('sendInitialEvents')
+  const errors = new FieldErrors()
+  if (asked && !streamingLists) {
+    const why = 'sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled'
+    errors.forbidden('sendInitialEvents', why)
+  } else if (asked && match !== 'NotOlderThan') {
+    const why = 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'
+    errors.forbidden('resourceVersionMatch', why)
+  } else if (!asked && match !== '') {
+    const why = 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided'
+    errors.forbidden('resourceVersionMatch', why)
+  }
+  if (errors.causes.length > 0) throw invalidOptions('ListOptions', errors.causes)
+  if (asked && query.get('continue')) throw badRequest('continue is forbidden with sendInitialEvents')
+}
+
 export class WatchStream {
   readonly #request: WatchRequest
   readonly #response: ServerResponse
   readonly #limits: WatchLimits
   readonly #clock: Clock
   readonly #store: Store
+  readonly #render: (object: KubeObject) => object
   #timers: Timer[] = []
   #stopWatching: (() => void) | undefined
   /** Events not yet written, from #next on. */
-  #pending: object[] = []
+  #pending: WatchEvent[] = []
   #next = 0
   #maxPending = Infinity
   #draining = false
@@ -97,12 +106,15 @@ export class WatchStream {
     readonly store: Store
     readonly limits: WatchLimits
     readonly clock: Clock
+    /** An event's object in the form that the client asked for. */
+    readonly render?: (object: KubeObject) => object
   }) {
     this.#request = options.request
     this.#response = options.response
     this.#store = options.store
     this.#limits = options.limits
     this.#clock = options.clock
+    this.#render = options.render ?? (object => object)
   }
 
   /** Answers at once, with what there is; `onEnded` is called once, however the watch ends. */
@@ -142,14 +154,18 @@ export class WatchStream {
   #begin(): void {
     const { type, matches, markInitialEnd, timeoutMs, bookmarks } = this.#request
     let { from } = this.#request
+    const stored = type.conversion?.stored ?? type
     try {
       if (from === undefined) {
-        const snapshot = this.#store.list(type)
-        for (const object of snapshot.items) if (matches(object)) this.#send('ADDED', object)
+        const snapshot = this.#store.list(stored)
+        for (const item of snapshot.items) {
+          const object = presented(type, item)
+          if (matches(object)) this.#send('ADDED', object)
+        }
         from = snapshot.resourceVersion
         if (markInitialEnd) this.#bookmark(from, { 'k8s.io/initial-events-end': 'true' })
       }
-      const stop = this.#store.watch(type, from, event => this.#onEvent(event))
+      const stop = this.#store.watch(stored, from, event => this.#onEvent(event))
       if (this.#ended) stop()
       else this.#stopWatching = stop
     } catch (error) {
@@ -164,8 +180,10 @@ export class WatchStream {
     if (bookmarks) this.#scheduleBookmark()
   }
 
-  #onEvent({ type, object, previous }: StoreEvent): void {
-    const { matches } = this.#request
+  #onEvent({ type, object: stored, previous: storedPrevious }: StoreEvent): void {
+    const { matches, type: resource } = this.#request
+    const object = presented(resource, stored)
+    const previous = storedPrevious && presented(resource, storedPrevious)
     const matched = previous !== undefined && matches(previous)
     const matching = type !== 'DELETED' && matches(object)
     if (matching) this.#send(matched ? 'MODIFIED' : 'ADDED', object)
@@ -207,7 +225,7 @@ export class WatchStream {
     this.#enqueue({ type: 'ERROR', object: status })
   }
 
-  #enqueue(event: object): void {
+  #enqueue(event: WatchEvent): void {
     if (this.#ended) return
     this.#pending.push(event)
     this.#write()
@@ -217,7 +235,11 @@ export class WatchStream {
   /** Writes as much as the connection takes; the rest when it has drained. */
   #write(): void {
     while (!this.#draining && !this.#ended && this.#next < this.#pending.length) {
-      this.#draining = !this.#response.write(`${JSON.stringify(this.#pending[this.#next++])}\n`)
+      const event = this.#pending[this.#next++]
+      if (!event) break
+      const { type, object } = event
+      const rendered = type === 'ERROR' ? object : this.#render(object as KubeObject)
+      this.#draining = !this.#response.write(`${JSON.stringify({ type, object: rendered })}\n`)
     }
     // Written ones are dropped all at once, and not one by one from the front of a long array.
     if (this.#next === this.#pending.length || this.#next > 1000) {
@@ -227,12 +249,6 @@ export class WatchStream {
   }
 }
 
-function invalidOptions(field: string, why: string): StatusError {
-  const cause = { reason: 'FieldValueForbidden', message: `Forbidden: ${why}`, field }
-  const message = `ListOptions.meta.k8s.io "" is invalid: ${field}: ${cause.message}`
-  return new StatusError(422, 'Invalid', message, {
-    group: 'meta.k8s.io',
-    kind: 'ListOptions',
-    causes: [cause],
-  })
+function presented(type: ResourceType, stored: KubeObject): KubeObject {
+  return type.conversion?.fromStored(stored) ?? stored
 }

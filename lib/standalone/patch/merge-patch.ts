@@ -1,5 +1,7 @@
 // JSON merge patch, RFC 7386.
 
+import { isMapping } from './patch-schema.ts'
+
 /** What `target` becomes: null removes, mappings merge, everything else replaces. Neither argument is changed. */
 export function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isMapping(patch)) return patch
@@ -10,8 +12,4 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
     else merged.set(key, mergePatch(merged.get(key), value))
   }
   return Object.fromEntries(merged)
-}
-
-function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

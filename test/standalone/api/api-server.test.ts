@@ -28,7 +28,7 @@ void test('health, version and discovery', async t => {
       '/apis/discovery.k8s.io',
       { kind: 'APIGroup', preferredVersion: { groupVersion: 'discovery.k8s.io/v1' } },
     ],
-    ['/api/v1', { kind: 'APIResourceList', groupVersion: 'v1', resources: [{ name: 'namespaces' }] }],
+    ['/api/v1', { kind: 'APIResourceList', groupVersion: 'v1', resources: [{ name: String }] }],
     ['/apis/discovery.k8s.io/v1', { resources: [{ name: 'endpointslices', kind: 'EndpointSlice' }] }],
     ['/api/v1/namespaces/default', { kind: 'Namespace', metadata: { name: 'default' } }],
   ]
@@ -48,9 +48,7 @@ void test('what is not there, or not so, is answered with a Status', async t => 
     headers: Record<string, string>,
     expected: { readonly code: number; readonly reason: string; readonly message?: RegExp },
   ])[] = [
-    ['GET', '/nothing', undefined, {}, { code: 404, reason: 'NotFound' }],
     ['GET', '/api/v1/gadgets', undefined, {}, { code: 404, reason: 'NotFound' }],
-    ['GET', '/apis/apps/v1/deployments', undefined, {}, { code: 404, reason: 'NotFound' }],
     ['GET', '/api/v1/%', undefined, {}, { code: 404, reason: 'NotFound' }],
     [
       'GET',
@@ -69,7 +67,7 @@ void test('what is not there, or not so, is answered with a Status', async t => 
     ['POST', '/version', '{}', {}, { code: 405, reason: 'MethodNotAllowed' }],
     ['POST', all, '{"a', {}, { code: 400, reason: 'BadRequest', message: /JSON/ }],
     ['POST', all, '[]', {}, { code: 400, reason: 'BadRequest' }],
-    ['POST', all, 'null', {}, { code: 400, reason: 'BadRequest' }],
+    ['POST', all, 'null', {}, { code: 422, reason: 'Invalid', message: /metadata.name: Required/ }],
     ['POST', all, '', {}, { code: 400, reason: 'BadRequest' }],
     [
       'POST',
@@ -119,20 +117,8 @@ void test('what is not there, or not so, is answered with a Status', async t => 
     ],
     ['DELETE', one, json({ preconditions: { uid: 'x' } }), {}, { code: 409, reason: 'Conflict' }],
     ['DELETE', '/api/v1/namespaces/default', undefined, {}, { code: 403, reason: 'Forbidden' }],
-    [
-      'PATCH',
-      one,
-      '[]',
-      { 'content-type': 'application/json-patch+json' },
-      { code: 415, reason: 'UnsupportedMediaType' },
-    ],
-    [
-      'POST',
-      all,
-      'kind: Service',
-      { 'content-type': 'application/yaml' },
-      { code: 415, reason: 'UnsupportedMediaType' },
-    ],
+    ['PATCH', one, '[]', {}, { code: 415, reason: 'UnsupportedMediaType' }],
+    ['POST', all, 'a', { 'content-type': 'text/plain' }, { code: 415, reason: 'UnsupportedMediaType' }],
     ['POST', all, `"${'x'.repeat(3 * 1024 * 1024)}"`, {}, { code: 413, reason: 'RequestEntityTooLarge' }],
     ['GET', all, undefined, { origin: 'http://example.com' }, { code: 403, reason: 'Forbidden' }],
     ['GET', all, undefined, { host: 'rebound.example.com' }, { code: 403, reason: 'Forbidden' }],
@@ -168,23 +154,20 @@ void test('an object from create to delete', async t => {
   t.match(updated, { code: 200, body: { metadata: { labels: { a: 'b' } }, status: { loadBalancer: {} } } })
   t.match(await call(one, 'PUT', created.body), { code: 409, body: { reason: 'Conflict' } })
 
-  const patch = { metadata: { labels: { a: null, c: 'd' } }, spec: { type: 'NodePort' } }
+  const patch = { metadata: { labels: { a: null, c: 'd' } }, spec: { type: 'LoadBalancer' } }
   const merge = { 'content-type': 'application/merge-patch+json' }
   const patched = await call<KubeObject>(one, 'PATCH', patch, merge)
-  t.match(patched, { code: 200, body: { spec: { type: 'NodePort', ports: [{ nodePort: Number }] } } })
+  t.match(patched, { code: 200, body: { spec: { type: 'LoadBalancer', ports: [{ nodePort: Number }] } } })
   t.strictSame(patched.body.metadata.labels, { c: 'd' })
 
-  const status = { loadBalancer: { ingress: [{ ip: '127.97.0.1' }] } }
+  const status = { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } }
   t.match(await call(`${one}/status`, 'PATCH', { status, spec: { type: 'ClusterIP' } }, merge), {
     code: 200,
-    body: { status, spec: { type: 'NodePort' } },
+    body: { status: { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } }, spec: { type: 'LoadBalancer' } },
   })
 
   const { uid } = created.body.metadata
-  t.match(await call(one, 'DELETE'), {
-    code: 200,
-    body: { status: 'Success', details: { kind: 'services', uid } },
-  })
+  t.match(await call(one, 'DELETE'), { code: 200, body: { kind: 'Service', metadata: { uid } } })
   t.equal((await call(one)).code, 404)
 })
 
@@ -194,7 +177,7 @@ void test('a finalizer holds a deleted object until it is removed', async t => {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name: 'p', finalizers: ['example.com/hold'] },
-    spec: {},
+    spec: { containers: [{ name: 'c', image: 'i' }] },
   }
   apply(held)
   const one = `${url}/api/v1/namespaces/default/pods/p`

@@ -20,7 +20,7 @@ import type { Address } from './model/address.ts'
 import { isNodeEligible, readNode } from './model/node.ts'
 import { nameKey } from './model/objects.ts'
 import type { ProxySettings } from './model/proxy-settings.ts'
-import { systemClock } from './ops/clock.ts'
+import { systemClock, type Clock } from './ops/clock.ts'
 import type { Log } from './ops/log.ts'
 import type { StatusDocument } from './ops/status.ts'
 import type { PassiveHealthRules } from './policy/passive-health.ts'
@@ -33,6 +33,7 @@ export interface AgentOptions {
   /** What `access` stands for, in status. */
   readonly source: 'apiserver' | 'manifests'
   readonly log: Log
+  readonly clock?: Clock
   /** How Services are proxied that have no annotations of ours. */
   readonly defaults: ProxySettings
   readonly passiveHealth: PassiveHealthRules
@@ -65,8 +66,7 @@ export interface Agent {
 }
 
 export function startAgent(options: AgentOptions): Agent {
-  const { nodeName, log, source, nodePortAddresses } = options
-  const clock = systemClock
+  const { nodeName, log, source, nodePortAddresses, clock = systemClock } = options
   const stop = new AbortController()
   const applied = new EventEmitter().setMaxListeners(0)
   let firstApplied = false
@@ -127,7 +127,7 @@ export function startAgent(options: AgentOptions): Agent {
 
   const watch = (resource: WatchedResource, handler: ListWatchHandler): ListWatch => {
     const report = (state: ListWatchState): void => telemetry.watchEntered(resource.plural, state.kind)
-    return new ListWatch({ client, resource, handler: { ...handler, status: report }, log })
+    return new ListWatch({ client, resource, handler: { ...handler, status: report }, log, clock })
   }
   const watches = [
     watch(services, {

@@ -1,186 +1,198 @@
-// Keeps the EndpointSlices of every Service with a selector in line with the Pods that it selects. Changes are
-// collected and worked off together, on the next turn of the event loop, so that a burst costs one pass per Service.
-// Slices that somebody else made, for Services without a selector, are not touched.
+// Keeps the EndpointSlices of every Service with a selector in line with the Pods that it selects, and the derived
+// Endpoints of every Service in line with its slices. Slices that somebody else made are only read. A Service whose
+// selector is taken away keeps its slices, as on a real cluster; one that becomes an ExternalName loses them.
 
-import type { KubeObject } from '../../model/objects.ts'
+import { isDeepStrictEqual } from 'node:util'
 import { reasonOf } from '../../model/error.ts'
+import { nameKey, objectKey, objectName, type KubeObject } from '../../model/objects.ts'
+import { systemClock, type Clock } from '../../ops/clock.ts'
 import type { Log } from '../../ops/log.ts'
-import type { EndpointSlice, Pod, Service } from '../kinds/api-types.ts'
-import { controllerName, managedByLabel, reconcileSlices, serviceNameLabel } from './endpoint-slices.ts'
+import type { Endpoints, EndpointSlice, Service } from '../kinds/api-types.ts'
+import type { WrittenMeta } from '../kinds/metadata-validation.ts'
+import { endpoints, endpointSlices, nodes, pods, services, type ResourceType } from '../kinds/resources.ts'
+import { hasClusterIps } from '../services/service-defaults.ts'
 import type { Registry } from '../store/registry.ts'
-import { endpointSlices, nodes, pods, services } from '../kinds/resources.ts'
-import { matchesLabels } from '../kinds/selectors.ts'
 import type { Store, StoreEvent } from '../store/store.ts'
+import { endpointsOf, overCapacityAnnotation } from './derived-endpoints.ts'
+import { controllerName, managedByLabel, reconcileSlices, serviceNameLabel } from './endpoint-slices.ts'
+import { EndpointsIndex, servicesOf } from './endpoints-index.ts'
+import { ServiceQueue } from './service-queue.ts'
+import { triggerTimeAnnotation, TriggerTimes } from './trigger-times.ts'
 
 const zoneLabel = 'topology.kubernetes.io/zone'
 
 export interface EndpointSliceController {
-  /** Resolves once everything that changed before now is reflected in the slices. */
+  /** Resolves once everything that changed before now is reflected in the slices and Endpoints. */
   settled(): Promise<void>
   close(): void
+}
+
+interface Pass {
+  readonly registry: Registry
+  readonly index: EndpointsIndex
+  readonly triggerTimes: TriggerTimes
 }
 
 /** Starts the controller; it works until closed. */
 export function startEndpointSliceController(options: {
   readonly registry: Registry
   readonly log: Log
+  readonly clock?: Clock
 }): EndpointSliceController {
-  const { registry, log } = options
+  const { registry, log, clock = systemClock } = options
   const { store } = registry
-  const index = new ControllerIndex()
-  const dirty = new Set<string>()
-  let scheduled: NodeJS.Immediate | undefined
-  let waiting: (() => void)[] = []
-
-  const markDirty = (serviceKey: string): void => {
-    dirty.add(serviceKey)
-    scheduled ??= setImmediate(() => {
-      scheduled = undefined
-      workOff()
-    })
-  }
-  const workOff = (): void => {
-    for (const key of dirty) {
-      dirty.delete(key)
-      try {
-        reconcile(registry, index, key)
-      } catch (error) {
-        log.error({ err: error, service: key }, `endpoint slices can't be written: ${reasonOf(error)}`)
-      }
-    }
-    const resolvers = waiting
-    waiting = []
-    for (const resolve of resolvers) resolve()
-  }
-
+  const pass: Pass = { registry, index: new EndpointsIndex(), triggerTimes: new TriggerTimes() }
+  const { index } = pass
+  const queue = new ServiceQueue({
+    clock,
+    work: key => reconcile(pass, key),
+    failed: (service, error) =>
+      log.error(
+        { err: error, service },
+        `endpoints can't be written, will be tried again: ${reasonOf(error)}`,
+      ),
+  })
   const stops = [
     follow(store, services, event => {
       index.service(event)
-      markDirty(keyOf(event.object))
+      queue.add(objectKey(event.object))
     }),
     follow(store, pods, event => {
       index.pod(event)
-      for (const key of index.servicesSelecting(event)) markDirty(key)
+      for (const key of index.servicesSelecting(event.object, event.previous)) queue.add(key)
     }),
     follow(store, endpointSlices, event => {
       index.slice(event)
       for (const slice of [event.previous, event.object]) {
-        const owner = slice && ownerKey(slice)
-        if (owner !== undefined) markDirty(owner)
+        for (const key of slice ? servicesOf(slice) : []) queue.add(key)
       }
     }),
-    follow(store, nodes, event => {
-      const zones = [event.previous, event.object].map(node => node?.metadata.labels?.[zoneLabel])
-      if (zones[0] !== zones[1]) for (const key of index.services.keys()) markDirty(key)
+    follow(store, endpoints, event => queue.add(objectKey(event.object))),
+    follow(store, nodes, ({ type, object, previous }) => {
+      const zone = type === 'DELETED' ? undefined : zoneOf(object)
+      if (zone === zoneOf(previous)) return
+      const onNode = index.podsOnNode(objectKey(object))
+      for (const key of index.servicesSelecting(...onNode)) queue.add(key)
     }),
   ]
   return {
-    settled: () => (scheduled ? new Promise<void>(resolve => waiting.push(resolve)) : Promise.resolve()),
+    settled: () => queue.settled(),
     close() {
       for (const stop of stops) stop()
-      if (scheduled) clearImmediate(scheduled)
-      scheduled = undefined
-      for (const resolve of waiting) resolve()
+      queue.close()
     },
   }
 }
 
-function reconcile(registry: Registry, index: ControllerIndex, key: string): void {
-  const service = index.services.get(key)
-  const existing = index.slicesOf(key)
+/** One Service's slices, then its Endpoints. */
+function reconcile(pass: Pass, key: string): void {
+  const { index, triggerTimes } = pass
+  const service = index.getService(key)
+  collectGarbage(pass, key)
   if (!service) {
-    for (const slice of existing) registry.delete(endpointSlices, nameOf(slice))
+    triggerTimes.forget(key)
+    deleteEndpoints(pass, key)
     return
   }
+  const triggerTime = writeSlices(pass, key, service)
+  if (hasClusterIps(service.spec)) writeEndpoints(pass, key, service, triggerTime)
+  else deleteEndpoints(pass, key)
+}
+
+/** Deletes the slices whose Services are all gone, as the garbage collector of a real cluster does. */
+function collectGarbage({ registry, index }: Pass, key: string): void {
+  for (const slice of index.slicesOf(key)) {
+    const { namespace = '', ownerReferences = [] } = slice.metadata as WrittenMeta
+    const isGarbage =
+      ownerReferences.length > 0 &&
+      ownerReferences.every(({ apiVersion, kind, name = '', uid }) => {
+        if (apiVersion !== 'v1' || kind !== 'Service') return false
+        return index.getService(nameKey({ namespace, name }))?.metadata.uid !== uid
+      })
+    if (isGarbage) registry.delete(endpointSlices, objectName(slice))
+  }
+}
+
+/** Returns what caused the change, if that is known. */
+function writeSlices(
+  { registry, index, triggerTimes }: Pass,
+  key: string,
+  service: Service,
+): string | undefined {
   const { selector } = service.spec
-  // Without a selector, slices that we made while there was one stay, as on a real cluster.
-  if (!selector || Object.keys(selector).length === 0) return
-  const changes = reconcileSlices(service, index.podsMatching(service, selector), existing, nodeName => {
-    return registry.store.get(nodes, nodeName)?.metadata.labels?.[zoneLabel]
-  })
+  if (hasClusterIps(service.spec) && Object.keys(selector ?? {}).length === 0) return undefined
+  const selected = index.podsOf(service)
+  const triggerTime = triggerTimes.since(key, service, selected)
+  const own = index.slicesOf(key).filter(slice => isManaged(slice, service))
+  const changes = reconcileSlices(
+    service,
+    selected,
+    own,
+    nodeName => zoneOf(registry.store.get(nodes, nodeName)),
+    triggerTime,
+  )
   for (const slice of changes.update) registry.update(endpointSlices, slice)
   for (const slice of changes.create) registry.create(endpointSlices, slice)
   // Last, so that an endpoint which moves from one slice to another is never missing.
-  for (const slice of changes.delete) registry.delete(endpointSlices, nameOf(slice))
+  for (const slice of changes.delete) registry.delete(endpointSlices, objectName(slice))
+  return triggerTime
 }
 
-/** Services, Pods by namespace, and our slices by Service: what a pass needs, without looking through everything. */
-class ControllerIndex {
-  readonly services = new Map<string, Service>()
-  readonly #pods = new Map<string, Map<string, Pod>>()
-  readonly #slices = new Map<string, Map<string, EndpointSlice>>()
-
-  service({ type, object }: StoreEvent): void {
-    if (type === 'DELETED') this.services.delete(keyOf(object))
-    else this.services.set(keyOf(object), object as Service)
-  }
-
-  pod({ type, object }: StoreEvent): void {
-    put(this.#pods, object.metadata.namespace ?? '', object, type)
-  }
-
-  slice({ type, object, previous }: StoreEvent): void {
-    const before = previous && ownerKey(previous)
-    if (previous && before !== undefined) put(this.#slices, before, previous, 'DELETED')
-    const owner = ownerKey(object)
-    if (owner !== undefined) put(this.#slices, owner, object, type)
-  }
-
-  slicesOf(serviceKey: string): readonly EndpointSlice[] {
-    return [...(this.#slices.get(serviceKey)?.values() ?? [])]
-  }
-
-  podsMatching(service: Service, selector: Readonly<Record<string, string>>): readonly Pod[] {
-    const inNamespace = this.#pods.get(service.metadata.namespace ?? '')?.values() ?? []
-    return [...inNamespace].filter(pod => matchesLabels(selector, pod.metadata.labels))
-  }
-
-  /** The Services that a Pod's change can matter to: those that select it now, or did before. */
-  *servicesSelecting({ object, previous }: StoreEvent): Iterable<string> {
-    for (const [key, { metadata, spec }] of this.services) {
-      if (metadata.namespace !== object.metadata.namespace) continue
-      const { selector } = spec
-      if (!selector || Object.keys(selector).length === 0) continue
-      if ([object, previous].some(pod => pod && matchesLabels(selector, pod.metadata.labels))) yield key
-    }
-  }
-}
-
-function put<T extends KubeObject>(
-  groups: Map<string, Map<string, T>>,
-  group: string,
-  object: KubeObject,
-  type: StoreEvent['type'],
+function writeEndpoints(
+  { registry, index }: Pass,
+  key: string,
+  service: Service,
+  triggerTime: string | undefined,
 ): void {
-  const members = groups.get(group) ?? new Map<string, T>()
-  if (type === 'DELETED') members.delete(keyOf(object))
-  else members.set(keyOf(object), object as T)
-  if (members.size > 0) groups.set(group, members)
-  else groups.delete(group)
+  const { name } = service.metadata
+  const named = index.slicesOf(key).filter(slice => slice.metadata.labels?.[serviceNameLabel] === name)
+  // Without a selector there are Endpoints only once somebody has written what they are derived from.
+  if (named.length === 0 && Object.keys(service.spec.selector ?? {}).length === 0) {
+    deleteEndpoints({ registry }, key)
+    return
+  }
+  const wanted = endpointsOf(service, named)
+  const stored = registry.store.get(endpoints, key)
+  if (!stored) {
+    registry.create(endpoints, withTriggerTime(wanted, triggerTime))
+  } else if (!saysTheSame(stored, wanted)) {
+    registry.update(endpoints, withTriggerTime(wanted, triggerTime))
+  }
+}
+
+function deleteEndpoints({ registry }: Pick<Pass, 'registry'>, key: string): void {
+  const stored = registry.store.get(endpoints, key)
+  if (stored) registry.delete(endpoints, objectName(stored))
+}
+
+function saysTheSame(a: Endpoints, b: Endpoints): boolean {
+  const overCapacity = ({ metadata }: Endpoints): unknown => metadata.annotations?.[overCapacityAnnotation]
+  return (
+    isDeepStrictEqual(a.subsets ?? [], b.subsets ?? []) &&
+    isDeepStrictEqual(a.metadata.labels, b.metadata.labels) &&
+    overCapacity(a) === overCapacity(b)
+  )
+}
+
+function withTriggerTime(object: Endpoints, triggerTime: string | undefined): Endpoints {
+  if (triggerTime === undefined) return object
+  const annotations = { ...object.metadata.annotations, [triggerTimeAnnotation]: triggerTime }
+  return { ...object, metadata: { ...object.metadata, annotations } }
+}
+
+/** Whether this controller looks after a slice: by the labels, which a client may change. */
+function isManaged({ metadata }: EndpointSlice, service: Service): boolean {
+  const { labels } = metadata
+  return labels?.[managedByLabel] === controllerName && labels[serviceNameLabel] === service.metadata.name
+}
+
+function zoneOf(node: KubeObject | undefined): string | undefined {
+  return node?.metadata.labels?.[zoneLabel]
 }
 
 /** Follows a resource from its present objects on. */
-function follow(
-  store: Store,
-  type: Parameters<Store['list']>[0],
-  onEvent: (event: StoreEvent) => void,
-): () => void {
+function follow(store: Store, type: ResourceType, onEvent: (event: StoreEvent) => void): () => void {
   const { resourceVersion, items } = store.list(type)
   for (const object of items) onEvent({ type: 'ADDED', object, previous: undefined, resourceVersion })
   return store.watch(type, resourceVersion, onEvent)
-}
-
-/** The key of the Service whose slice this is, if it is one of ours. */
-function ownerKey(slice: KubeObject): string | undefined {
-  const { labels, namespace = '' } = slice.metadata
-  const service = labels?.[serviceNameLabel]
-  return labels?.[managedByLabel] === controllerName && service ? `${namespace}/${service}` : undefined
-}
-
-function keyOf({ metadata }: KubeObject): string {
-  return `${metadata.namespace ?? ''}/${metadata.name ?? ''}`
-}
-
-function nameOf({ metadata }: KubeObject): { readonly namespace: string; readonly name: string } {
-  return { namespace: metadata.namespace ?? '', name: metadata.name ?? '' }
 }

@@ -3,25 +3,13 @@
 
 import { canonicalIp } from '../../model/address.ts'
 import type { KubeObject } from '../../model/objects.ts'
-import type { Endpoint, EndpointPort, EndpointSlice } from '../kinds/api-types.ts'
+import type { Endpoint, EndpointAddress, Endpoints, EndpointSlice } from '../kinds/api-types.ts'
 import { managedByLabel, serviceNameLabel } from './endpoint-slices.ts'
-
-interface EndpointAddress {
-  readonly ip?: string
-  readonly hostname?: string
-  readonly nodeName?: string
-}
-
-interface Subset {
-  readonly addresses?: readonly EndpointAddress[]
-  readonly notReadyAddresses?: readonly EndpointAddress[]
-  readonly ports?: readonly EndpointPort[]
-}
 
 /** The slices of an Endpoints object that its schema has checked. Malformed addresses are kept, for validation. */
 export function slicesFromEndpoints(endpoints: KubeObject): readonly EndpointSlice[] {
   const { name = '', namespace = '', labels } = endpoints.metadata
-  const subsets = (endpoints['subsets'] as readonly Subset[] | undefined) ?? []
+  const subsets = (endpoints as Endpoints).subsets ?? []
   const slices: EndpointSlice[] = []
   subsets.forEach((subset, i) => {
     const all = [...endpointsOf(subset.addresses, true), ...endpointsOf(subset.notReadyAddresses, false)]
@@ -48,11 +36,12 @@ export function slicesFromEndpoints(endpoints: KubeObject): readonly EndpointSli
 }
 
 function endpointsOf(addresses: readonly EndpointAddress[] | undefined, ready: boolean): readonly Endpoint[] {
-  return (addresses ?? []).map(({ ip = '', hostname, nodeName }) => ({
+  return (addresses ?? []).map(({ ip = '', hostname, nodeName, targetRef }) => ({
     addresses: [ip],
     conditions: { ready },
     ...(hostname === undefined ? {} : { hostname }),
     ...(nodeName === undefined ? {} : { nodeName }),
+    ...(targetRef === undefined ? {} : { targetRef }),
   }))
 }
 

@@ -22,7 +22,9 @@ export function endpointPortsOf(service: Service, pod: Pod): readonly EndpointPo
 
 function containerPortOf({ targetPort, port, protocol }: ServicePort, pod: Pod): number | undefined {
   if (typeof targetPort !== 'string') return targetPort ?? port
-  for (const container of pod.spec?.containers ?? []) {
+  // An init container that goes on running beside the others, a sidecar, can serve as well.
+  const sidecars = pod.spec?.initContainers?.filter(({ restartPolicy }) => restartPolicy === 'Always')
+  for (const container of [...(pod.spec?.containers ?? []), ...(sidecars ?? [])]) {
     const named = container.ports?.find(
       candidate => candidate.name === targetPort && (candidate.protocol ?? 'TCP') === (protocol ?? 'TCP'),
     )

@@ -112,11 +112,13 @@ type Found =
   | { readonly kind: 'unknown'; readonly path: Path; readonly message: string }
 
 function schemaFor(kind: string, apiVersion: unknown): Found {
+  if (irrelevantKinds.has(kind)) return { kind: 'skipped' }
   const type =
     kind === 'Endpoints' ? endpointSlices : resourceTypes.find(candidate => candidate.kind === kind)
   if (!type) {
-    if (irrelevantKinds.has(kind)) return { kind: 'skipped' }
-    const known = [...resourceTypes.map(candidate => candidate.kind), 'Endpoints', 'List']
+    const kinds = resourceTypes.filter(candidate => candidate.readOnly !== true).map(({ kind: one }) => one)
+    const useful = new Set(kinds.filter(one => !irrelevantKinds.has(one)))
+    const known = [...useful, 'Endpoints', 'List']
     const guess = closest(kind, [...known, ...irrelevantKinds])
     const hint =
       guess === undefined ? `; kinds used here are ${known.join(', ')}` : `, did you mean ${guess}?`

@@ -2,7 +2,6 @@
 // changed is applied, what vanished is deleted, and what can't be used keeps its last good state. Which file an
 // object came from is written in an annotation of it, so that nothing else needs to be remembered.
 
-import { isDeepStrictEqual } from 'node:util'
 import { reasonOf } from '../../model/error.ts'
 import { asFields } from '../../model/fields.ts'
 import { objectKey, type KubeObject } from '../../model/objects.ts'
@@ -113,11 +112,15 @@ function applyOne(registry: Registry, { type, object, file }: ManifestObject): u
     if (type.namespaced && namespace && !registry.store.get(namespaces, namespace)) {
       registry.create(namespaces, { metadata: { name: namespace } })
     }
+    // A Pod that was deleted, and whose document is back before its process has ended, is a new one.
+    const before = registry.store.get(type, objectKey(object))
+    if (type === pods && before?.metadata.deletionTimestamp !== undefined)
+      deleteAtOnce(registry, type, object)
     try {
       registry.apply(annotated)
     } catch (error) {
       if (!needsReplacing(type, error)) throw error
-      registry.delete(type, placeOf(object))
+      deleteAtOnce(registry, type, object)
       registry.apply(annotated)
     }
     return undefined
@@ -126,14 +129,25 @@ function applyOne(registry: Registry, { type, object, file }: ManifestObject): u
   }
 }
 
+/** Nobody sees a folder half applied, so what is replaced isn't waited for. */
+function deleteAtOnce(registry: Registry, type: ResourceType, object: KubeObject): void {
+  registry.delete(type, placeOf(object), { gracePeriodSeconds: 0 })
+}
+
 /** What can't be changed in place is made anew: Pods' specs, and the family of a slice's addresses. */
 function needsReplacing(type: ResourceType, error: unknown): boolean {
   if (!(error instanceof StatusError)) return false
-  const fields = error.status.details?.causes?.map(cause => cause.field) ?? []
+  const causes = error.status.details?.causes ?? []
   return (
-    (type === pods && isDeepStrictEqual(fields, ['spec'])) ||
+    (type === pods && causes.length > 0 && causes.every(isSettledField)) ||
     (type === endpointSlices && error.message.includes('field is immutable'))
   )
+}
+
+/** Whether an error says that something is right, and only can't change in a Pod that is there. */
+function isSettledField({ field, reason }: StatusCause): boolean {
+  const settled = ['spec', 'spec.containers', 'spec.initContainers', 'spec.tolerations']
+  return reason === 'FieldValueForbidden' && settled.includes(field)
 }
 
 function problemsOf(

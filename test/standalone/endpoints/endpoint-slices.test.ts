@@ -1,9 +1,12 @@
 import * as fc from 'fast-check'
 import { test } from 'tap'
 import type { EndpointSlice, Pod, Service, ServiceSpec } from '../../../lib/standalone/kinds/api-types.ts'
-import { endpointSlices } from '../../../lib/standalone/kinds/resources.ts'
-import { maxEndpointsPerSlice, reconcileSlices } from '../../../lib/standalone/endpoints/endpoint-slices.ts'
-import { controlPlaneFor, endpointsOf, pod, service } from '../builders.ts'
+import {
+  maxEndpointsPerSlice,
+  reconcileSlices,
+  type SliceChanges,
+} from '../../../lib/standalone/endpoints/endpoint-slices.ts'
+import { controlPlaneFor, pod, service } from '../builders.ts'
 
 const noZone = () => undefined
 const web = (spec: ServiceSpec = {}): Service =>
@@ -35,6 +38,12 @@ void test('one Pod as an endpoint', async t => {
       {},
       { ready: false, serving: true, terminating: true },
     ],
+    [
+      'terminating, and published all the same',
+      { metadata: { name: 'a', deletionTimestamp: '2026-01-01T00:00:00Z' } },
+      { publishNotReadyAddresses: true },
+      { ready: true, serving: true, terminating: true },
+    ],
   ]
   for (const [name, options, spec, conditions] of cases) {
     const [slice] = slicesFor(spec, pod('a', { app: 'web', ip: '10.0.0.1', ...options }))
@@ -45,6 +54,8 @@ void test('one Pod as an endpoint', async t => {
 void test('Pods that are no endpoints', async t => {
   const cases: readonly (readonly [name: string, status: object])[] = [
     ['no address', { podIP: '', podIPs: [] }],
+    ['an address that no endpoint may have', { podIP: '169.254.0.1', podIPs: [{ ip: '169.254.0.1' }] }],
+    ['not an address', { podIP: 'x', podIPs: [{ ip: 'x' }, {}] }],
     ['finished', { phase: 'Succeeded' }],
     ['failed', { phase: 'Failed' }],
     ['of another family', { podIP: 'fd00::1', podIPs: [{ ip: 'fd00::1' }] }],
@@ -95,6 +106,7 @@ void test('target ports: numbers, names that differ by Pod, and ports elsewhere'
     { name: 'dns', port: 53, protocol: 'UDP', targetPort: 53 },
   ]
   const named = (containerPort: number) => ({ containers: [{ ports: [{ name: 'web', containerPort }] }] })
+  const sidecar = { ports: [{ name: 'web', containerPort: 7070 }] }
   const listening = [
     { protocol: 'TCP', containerPort: 80, port: 8080 },
     { protocol: 'UDP', containerPort: 53, port: 8053 },
@@ -106,13 +118,20 @@ void test('target ports: numbers, names that differ by Pod, and ports elsewhere'
     pod('c', { app: 'web', ip: '10.0.0.3', spec: named(8080) }),
     pod('d', { app: 'web', ip: '10.0.0.4', spec: {} }),
     pod('e', { app: 'web', ip: '10.0.0.5', spec: named(80), status: { listening } }),
+    pod('f', {
+      app: 'web',
+      ip: '10.0.0.6',
+      spec: { initContainers: [{ ...sidecar, restartPolicy: 'Always' }] },
+    }),
+    pod('g', { app: 'web', ip: '10.0.0.7', spec: { initContainers: [sidecar] } }),
   )
   const text = slices.map(slice => {
     const list = (slice.ports ?? []).map(port => `${port.name}:${port.port}`)
     return `${list.join(' ')} = ${(slice.endpoints ?? []).map(endpoint => endpoint.addresses?.[0]).join(' ')}`
   })
   t.strictSame(text.sort(), [
-    'dns:53 = 10.0.0.4',
+    'dns:53 = 10.0.0.4 10.0.0.7',
+    'http:7070 dns:53 = 10.0.0.6',
     'http:8080 dns:53 = 10.0.0.1 10.0.0.3',
     'http:8080 dns:8053 = 10.0.0.5',
     'http:9090 dns:53 = 10.0.0.2',
@@ -131,14 +150,201 @@ void test('both families', async t => {
   ])
 })
 
+/** Pods in the addresses' order, `ready` or not. */
+const podsFrom = (from: number, count: number, ready = true): readonly Pod[] =>
+  Array.from({ length: count }, (_, n) => {
+    const i = from + n
+    const metadata = { name: `p${i}`, uid: `uid-${i}` }
+    return pod(metadata.name, { app: 'web', ip: `10.0.${i >> 8}.${i & 255}`, ready, metadata })
+  })
+
+/** Slices as they are once the registry has named them. */
+const stored = (slices: readonly EndpointSlice[], prefix = 's'): readonly EndpointSlice[] =>
+  slices.map((slice, i) => ({ ...slice, metadata: { ...slice.metadata, name: `${prefix}${i}` } }))
+
+const summary = ({ create, update, delete: gone }: SliceChanges): object => ({
+  create: create.map(({ endpoints }) => endpoints?.length),
+  update: update.map(({ metadata, endpoints }) => `${metadata.name} ${endpoints?.length}`),
+  delete: gone.map(({ metadata }) => metadata.name),
+})
+
 void test('at most 100 endpoints in a slice', async t => {
-  const many = Array.from({ length: 250 }, (_, i) =>
-    pod(`p${i}`, { app: 'web', ip: `10.0.${i >> 8}.${i & 255}` }),
+  t.strictSame(summary(reconcileSlices(web(), podsFrom(0, 250), [], noZone)), {
+    create: [100, 100, 50],
+    update: [],
+    delete: [],
+  })
+})
+
+void test('where new endpoints go', async t => {
+  const sized = (...sizes: readonly number[]) => {
+    let from = 0
+    return sizes.map((size, i) => {
+      const made = reconcileSlices(web(), podsFrom(from, size), [], noZone).create
+      from += 1000
+      return stored(made, `s${i}-`)[0] as EndpointSlice
+    })
+  }
+  const cases: readonly (readonly [
+    name: string,
+    existing: readonly EndpointSlice[],
+    pods: readonly Pod[],
+    changes: object,
+  ])[] = [
+    [
+      'into the fullest slice that has room for all of them',
+      sized(20, 90, 95),
+      [...podsFrom(0, 20), ...podsFrom(1000, 90), ...podsFrom(2000, 95), ...podsFrom(5000, 7)],
+      { create: [], update: ['s1-0 97'], delete: [] },
+    ],
+    [
+      'into a new slice where no single one has room',
+      sized(90, 95),
+      [...podsFrom(0, 90), ...podsFrom(1000, 95), ...podsFrom(5000, 15)],
+      { create: [15], update: [], delete: [] },
+    ],
+    [
+      'first into a slice that changes anyway',
+      sized(20, 90),
+      [...podsFrom(0, 19), ...podsFrom(1000, 90), ...podsFrom(5000, 7)],
+      { create: [], update: ['s0-0 26'], delete: [] },
+    ],
+    [
+      'an emptied slice is used again',
+      sized(20, 100),
+      [...podsFrom(1000, 100), ...podsFrom(5000, 30)],
+      { create: [], update: ['s0-0 30'], delete: [] },
+    ],
+    [
+      'an emptied slice that nobody needs goes',
+      sized(20, 100),
+      podsFrom(1000, 100),
+      { create: [], update: [], delete: ['s0-0'] },
+    ],
+    ['the last one stays, empty', sized(20), [], { create: [], update: ['s0-0 0'], delete: [] }],
+    [
+      'sparse slices are left as they are',
+      sized(1, 1),
+      [...podsFrom(0, 1), ...podsFrom(1000, 1)],
+      {
+        create: [],
+        update: [],
+        delete: [],
+      },
+    ],
+  ]
+  for (const [name, existing, pods, changes] of cases) {
+    t.strictSame(summary(reconcileSlices(web(), pods, existing, noZone)), changes, name)
+  }
+})
+
+void test('other ports: the slices are used again', async t => {
+  const existing = stored(reconcileSlices(web(), podsFrom(0, 150), [], noZone).create)
+  const spec: ServiceSpec = { ports: [{ port: 80, protocol: 'TCP', targetPort: 9090 }] }
+  const changes = reconcileSlices(web(spec), podsFrom(0, 150), existing, noZone)
+  t.match(summary(changes), { create: [], delete: [] })
+  t.match(changes.update, [{ ports: [{ port: 9090 }] }, { ports: [{ port: 9090 }] }])
+})
+
+void test('whose slices they are', async t => {
+  const owned = (uid: string): Service => ({ ...web(), metadata: { ...web().metadata, uid } })
+  const [slice] = stored(reconcileSlices(owned('old'), podsFrom(0, 2), [], noZone).create)
+  if (!slice) throw new Error('no slice')
+  t.strictSame(
+    summary(reconcileSlices(owned('new'), podsFrom(0, 2), [slice], noZone)),
+    { create: [2], update: [], delete: ['s0'] },
+    'of an earlier Service of this name',
+  )
+  const leaving = { ...slice, metadata: { ...slice.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }
+  t.strictSame(
+    summary(reconcileSlices(owned('old'), podsFrom(0, 2), [leaving], noZone)),
+    { create: [2], update: [], delete: [] },
+    'one that is being deleted counts no more',
+  )
+  const ending = owned('old')
+  const { metadata } = ending
+  const service = { ...ending, metadata: { ...metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }
+  t.strictSame(
+    summary(reconcileSlices(service, podsFrom(0, 2), [], noZone)),
+    { create: [], update: [], delete: [] },
+    'a Service that is being deleted gets none',
   )
   t.strictSame(
-    slicesFor({}, ...many).map(slice => slice.endpoints?.length),
-    [100, 100, 50],
+    summary(reconcileSlices({ ...ending, spec: { type: 'ExternalName' } }, podsFrom(0, 2), [slice], noZone)),
+    { create: [], update: [], delete: ['s0'] },
+    'an ExternalName has none',
   )
+})
+
+void test('labels follow the Service, reserved ones excepted', async t => {
+  const labelled = (labels: Record<string, string>): Service => ({
+    ...web({ clusterIP: '10.96.0.1' }),
+    metadata: { ...web().metadata, labels },
+  })
+  const reserved = {
+    'service.kubernetes.io/headless': '',
+    'kubernetes.io/service-name': 'other',
+    'endpointslice.kubernetes.io/managed-by': 'me',
+  }
+  const [slice] = stored(
+    reconcileSlices(labelled({ team: 'a', ...reserved }), podsFrom(0, 1), [], noZone).create,
+  )
+  t.strictSame(slice?.metadata.labels, {
+    team: 'a',
+    'kubernetes.io/service-name': 'web',
+    'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io',
+  })
+  const { update } = reconcileSlices(labelled({ team: 'b' }), podsFrom(0, 1), slice ? [slice] : [], noZone)
+  t.match(update, [{ metadata: { name: 's0', labels: { team: 'b' } } }])
+})
+
+void test('the trigger time is that of the last write', async t => {
+  const key = 'endpoints.kubernetes.io/last-change-trigger-time'
+  const time = '2026-01-01T00:00:00Z'
+  const made = stored(reconcileSlices(web(), podsFrom(0, 1), [], noZone, time).create)
+  t.strictSame(made[0]?.metadata.annotations, { [key]: time })
+  t.strictSame(reconcileSlices(web(), podsFrom(0, 1), made, noZone, '2026-01-02T00:00:00Z').update, [])
+  const kept = made.map(slice => ({
+    ...slice,
+    metadata: { ...slice.metadata, annotations: { ...slice.metadata.annotations, mine: 'x' } },
+  }))
+  const [unknown] = reconcileSlices(web(), podsFrom(0, 2), kept, noZone).update
+  t.strictSame(unknown?.metadata.annotations, { mine: 'x' }, 'an unknown cause leaves none')
+})
+
+void test('hints', async t => {
+  const zoneOf = (nodeName: string): string | undefined => (nodeName === 'n1' ? 'z1' : undefined)
+  const on = (nodeName: string, ready = true): Pod =>
+    pod('a', { app: 'web', ip: '10.0.0.1', ready, spec: nodeName ? { nodeName } : {} })
+  const zone = { forZones: [{ name: 'z1' }] }
+  const node = (name: string) => ({ forNodes: [{ name }] })
+  const cases: readonly (readonly [name: string, distribution: string, pod: Pod, hints: unknown])[] = [
+    ['the zone', 'PreferSameZone', on('n1'), zone],
+    ['the zone, by the older name', 'PreferClose', on('n1'), zone],
+    ['the node and its zone', 'PreferSameNode', on('n1'), { ...zone, ...node('n1') }],
+    ['a node without a zone', 'PreferSameNode', on('n2'), node('n2')],
+    ['no zone, no hint', 'PreferSameZone', on('n2'), undefined],
+    ['no node, no hint', 'PreferSameNode', on(''), undefined],
+    ['not ready', 'PreferSameZone', on('n1', false), undefined],
+    ['not asked for', '', on('n1'), undefined],
+    ['a word nobody knows', 'PreferMoon', on('n1'), undefined],
+  ]
+  const hintsOf = (service: Service, pod: Pod, existing: readonly EndpointSlice[] = []): unknown => {
+    const { create, update } = reconcileSlices(service, [pod], existing, zoneOf)
+    return [...create, ...update][0]?.endpoints?.[0]?.hints
+  }
+  for (const [name, trafficDistribution, pod, hints] of cases) {
+    t.strictSame(hintsOf(web({ trafficDistribution }), pod), hints, name)
+  }
+  const asked = web({ trafficDistribution: 'PreferSameZone' })
+  for (const key of ['service.kubernetes.io/topology-mode', 'service.kubernetes.io/topology-aware-hints']) {
+    const annotated = { ...asked, metadata: { ...asked.metadata, annotations: { [key]: 'Auto' } } }
+    t.equal(hintsOf(annotated, on('n1')), undefined, key)
+  }
+  const hinted = stored(reconcileSlices(asked, [on('n1')], [], zoneOf).create)
+  const { update } = reconcileSlices(web(), [on('n1')], hinted, zoneOf)
+  t.equal(update.length, 1)
+  t.equal(update[0]?.endpoints?.[0]?.hints, undefined, 'they go with the field')
 })
 
 void test('property: the changes lead to what is wanted, and nothing that is right is touched', async t => {
@@ -185,72 +391,6 @@ void test('property: the changes lead to what is wanted, and nothing that is rig
     }),
   )
   t.pass()
-})
-
-void test('the controller follows Services and Pods, and writes only what changed', async t => {
-  const controlPlane = await controlPlaneFor(t)
-  const { apply, settled, store } = controlPlane
-  const seen = async (): Promise<readonly string[]> => {
-    await settled()
-    return endpointsOf(controlPlane, 'web')
-  }
-  apply(pod('a', { app: 'web', ip: '10.0.0.1' }))
-  apply(service('web', { ports: [{ port: 80, targetPort: 8080 }] }))
-  t.strictSame(await seen(), ['10.0.0.1:8080 ready'])
-  apply(pod('b', { app: 'web', ip: '10.0.0.2', ready: false }))
-  apply(pod('c', { app: 'other', ip: '10.0.0.3' }))
-  t.strictSame(await seen(), ['10.0.0.1:8080 ready', '10.0.0.2:8080 not ready'])
-
-  const version = store.resourceVersion
-  apply({ ...pod('c', { app: 'other', ip: '10.0.0.3' }), status: { podIP: '10.0.0.4' } })
-  await settled()
-  t.equal(store.resourceVersion, version + 1, 'a Pod that no Service selects changes no slice')
-
-  apply(pod('c', { app: 'web', ip: '10.0.0.3' }))
-  controlPlane.delete(pod('b', { app: '', ip: '' }))
-  t.strictSame(await seen(), ['10.0.0.1:8080 ready', '10.0.0.3:8080 ready'])
-  apply(service('web', { ports: [{ port: 80, targetPort: 9090 }] }))
-  t.strictSame(await seen(), ['10.0.0.1:9090 ready', '10.0.0.3:9090 ready'])
-  controlPlane.delete(service('web'))
-  t.strictSame(await seen(), [])
-  t.strictSame(store.list(endpointSlices).items, [])
-})
-
-void test('slices of Services without a selector belong to their author', async t => {
-  const controlPlane = await controlPlaneFor(t)
-  const { apply, settled, store } = controlPlane
-  const { selector: _, ...spec } = service('manual').spec
-  apply({ ...service('manual'), spec })
-  apply({
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: { name: 'manual-1', labels: { 'kubernetes.io/service-name': 'manual' } },
-    addressType: 'IPv4',
-    endpoints: [{ addresses: ['10.0.0.9'], conditions: { ready: true } }],
-    ports: [{ port: 80 }],
-  })
-  apply(pod('a', { app: 'manual', ip: '10.0.0.1' }))
-  await settled()
-  t.strictSame(endpointsOf(controlPlane, 'manual'), ['10.0.0.9:80 ready'])
-  controlPlane.delete(service('manual'))
-  await settled()
-  t.equal(store.list(endpointSlices).items.length, 1)
-})
-
-void test('a managed slice that somebody changes or deletes is put right', async t => {
-  const controlPlane = await controlPlaneFor(t)
-  const { apply, settled, store } = controlPlane
-  apply(service('web'))
-  apply(pod('a', { app: 'web', ip: '10.0.0.1' }))
-  await settled()
-  const [slice] = store.list(endpointSlices).items
-  if (!slice) throw new Error('no slice')
-  apply({ ...slice, endpoints: [] })
-  await settled()
-  t.strictSame(endpointsOf(controlPlane, 'web'), ['10.0.0.1:80 ready'])
-  controlPlane.delete(slice)
-  await settled()
-  t.strictSame(endpointsOf(controlPlane, 'web'), ['10.0.0.1:80 ready'])
 })
 
 void test('a malformed slice is refused', async t => {

@@ -94,7 +94,7 @@ void test('what can be wrong with a document, in one line each', async t => {
     [
       'malformed clusterIP',
       service('a', '  clusterIP: 10.0.0\n'),
-      [/^x.yaml:6: spec.clusterIP: Invalid value: "10.0.0"/],
+      [/^x.yaml:6: spec.clusterIPs\[0\]: Invalid value: "10.0.0"/],
     ],
     [
       'foreign clusterIP',
@@ -109,7 +109,7 @@ void test('what can be wrong with a document, in one line each', async t => {
     [
       'no port',
       service('a').replace('port: 80', 'name: a'),
-      [/^x.yaml:5: spec.ports\[0\].port: Required value/],
+      [/^x.yaml:5: spec.ports\[0\].port: Invalid value: 0/, /^x.yaml:5: spec.ports\[0\].targetPort: Invalid/],
     ],
     [
       'no spec',
@@ -156,7 +156,10 @@ void test('what can be wrong with a document, in one line each', async t => {
     [
       'malformed endpoint',
       'apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: { name: s }\naddressType: IPv4\nendpoints:\n  - addresses:\n      - 10.0.0\n',
-      [/^x.yaml:7: endpoints\[0\].addresses\[0\]: Invalid value: "10.0.0"/],
+      [
+        /^x.yaml:7: endpoints\[0\].addresses\[0\]: Invalid value: "10.0.0": must be a valid IPv4 address/,
+        /^x.yaml:7: endpoints\[0\].addresses\[0\]: Invalid value: "10.0.0": must be a valid IP address/,
+      ],
     ],
     [
       'in a List',
@@ -335,6 +338,26 @@ void test('a Pod whose spec changes is replaced', async t => {
   const after = controlPlane.store.get(pods, 'default/p')
   t.not(after?.metadata.uid, before?.metadata.uid)
   t.match(after, { spec: { containers: [{ ports: [{ containerPort: 2 }] }] } })
+})
+
+void test('a Pod whose process is ending comes back with its document', async t => {
+  const manifest =
+    'apiVersion: v1\nkind: Pod\nmetadata: { name: p }\nspec: { nodeName: n, containers: [{ name: c, image: i }] }\n'
+  const { apply, write, remove, controlPlane } = await folder(t, {
+    'p.yaml': manifest,
+    'q.yaml': service('q'),
+  })
+  await apply()
+  const before = controlPlane.store.get(pods, 'default/p')
+  controlPlane.runningPods.add(before?.metadata.uid ?? '')
+  await remove('p.yaml')
+  await apply()
+  t.match(controlPlane.store.get(pods, 'default/p'), { metadata: { deletionTimestamp: /Z$/ } })
+  await write('p.yaml', manifest)
+  t.strictSame(await apply(), [])
+  const after = controlPlane.store.get(pods, 'default/p')
+  t.not(after?.metadata.uid, before?.metadata.uid)
+  t.equal(after?.metadata.deletionTimestamp, undefined)
 })
 
 void test('a folder that is not there deletes nothing, and says so', async t => {

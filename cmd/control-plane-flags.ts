@@ -42,7 +42,7 @@ export function addControlPlaneFlags(
     .addOption(
       new Option(
         '--dns-address <ip:port>',
-        'where Services are answered by name (web.default.svc.cluster.local)',
+        'where Services are answered by name, over UDP and TCP (web.default.svc.cluster.local)',
       )
         .argParser(parseBindAddress(53))
         .default('off', 'off'),

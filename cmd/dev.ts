@@ -54,7 +54,8 @@ async function dev(flags: ControlPlaneFlags, command: Command): Promise<void> {
   await running.close()
 }
 
-function welcome(status: StatusDocument, { controlPlane, samplePods }: StandaloneAgent): string {
+function welcome(status: StatusDocument, standalone: StandaloneAgent): string {
+  const { controlPlane, samplePods, dnsAddress } = standalone
   const pids = [...(samplePods?.pids() ?? [])].map(
     ([name, pid]) => `${name.replace(/^default\//, '')} ${pid}`,
   )
@@ -64,9 +65,20 @@ function welcome(status: StatusDocument, { controlPlane, samplePods }: Standalon
       .flatMap(({ frontends }) => frontends)
       .find(({ kind, state }) => kind === 'NodePort' && state === 'listening'),
   )
+  const clusterIp = status.services.find(({ frontends }) =>
+    frontends.some(({ kind }) => kind === 'ClusterIP'),
+  )
   const hints = [
     ...(tcp ? [['ask, and see the pods answer in turn', `curl ${tcp.address}`]] : []),
     ...(udp ? [['the same over UDP', `echo hello | nc -u -w1 ${udp.address.replace(':', ' ')}`]] : []),
+    ...(dnsAddress && clusterIp
+      ? [
+          [
+            'find a Service by its name',
+            `dig +short @${dnsAddress.ip}${dnsAddress.port === 53 ? '' : ` -p ${dnsAddress.port}`} ${clusterIp.name}.${clusterIp.namespace}.svc.cluster.local`,
+          ],
+        ]
+      : []),
     ...(pids.length > 0 ? [['kill a pod; no request fails, and it comes back', 'kill PID']] : []),
     ['what is served now', `${ownCommand()} status`],
     ['look around, change something', `kubectl --server ${controlPlane.url} get services`],

@@ -11,7 +11,6 @@ import { RelayError, reasonOf } from '../lib/model/error.ts'
 import type { Log } from '../lib/ops/log.ts'
 import { setOomScoreAdj } from '../lib/ops/oom-score.ts'
 import { tryBind } from '../lib/ops/try-bind.ts'
-import { startStandalone } from '../lib/standalone-agent.ts'
 import {
   agentOptionsFrom,
   applyBindAddressRules,
@@ -177,6 +176,8 @@ async function runStandalone(
     { node: options.nodeName, manifests: flags.manifests, dataFile: flags.dataFile },
     'kube-relay starts with its own control plane',
   )
+  // Not loaded for a cluster: the schemas of a whole API server are in it.
+  const { startStandalone } = await import('../lib/standalone-agent.ts')
   return startStandalone({
     ...options,
     ...controlPlaneOptionsFrom(flags),

@@ -10,9 +10,11 @@ import { RelayError } from './model/error.ts'
 import { readEndpointSlice } from './model/endpoint-slice.ts'
 import type { StatusDocument } from './ops/status.ts'
 import { startControlPlane, type ControlPlane } from './standalone/control-plane.ts'
+import { startDnsServer } from './standalone/dns/dns-server.ts'
 import { endpointSlices } from './standalone/kinds/resources.ts'
 import { startSamplePods, type SamplePods } from './standalone/samples/sample-pods.ts'
 import { watchManifests } from './standalone/manifests/watch-manifests.ts'
+import { version } from './version.ts'
 
 export interface StandaloneOptions extends Omit<AgentOptions, 'access' | 'source'> {
   /** A folder of YAML manifests, or one file; null for none: the API is the only way in. */
@@ -34,6 +36,8 @@ export interface StandaloneAgent {
   readonly controlPlane: ControlPlane
   readonly agent: Agent
   readonly samplePods: SamplePods | null
+  /** Where Services are answered by name, if anywhere. */
+  readonly dnsAddress: Address | null
   /**
    * Resolves with the status once all sample pods answer and the agent serves every ready endpoint that the control
    * plane knows; after `limitMs` with whatever is served then.
@@ -45,8 +49,8 @@ export interface StandaloneAgent {
 
 /**
  * Starts the control plane, applies the manifests and starts the agent. What is wrong with a manifest is logged, and
- * the rest is served. Throws ADDRESS when the API server can't listen, INVALID_CONFIG for
- * unusable CIDRs or a path that isn't there (later it may go and come back).
+ * the rest is served. Throws ADDRESS when the API server or the DNS server can't listen,
+ * INVALID_CONFIG for unusable CIDRs, an unusable data file or a path that isn't there (later it may go and come back).
  */
 export async function startStandalone(options: StandaloneOptions): Promise<StandaloneAgent> {
   const { api, log, manifests, nodeName, serviceCidrs, samplePodCommand } = options
@@ -62,6 +66,7 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
       loadBalancerPool: options.loadBalancerPool,
       dataFile: options.dataFile,
       nodeName,
+      programVersion: version,
       log,
     })
     stack.defer(() => controlPlane.close())
@@ -69,6 +74,15 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
     if (manifests !== null) {
       const watch = await watchManifests(controlPlane, manifests, { log })
       stack.defer(() => watch.close())
+    }
+    // After the manifests, so that no name is said not to exist only because it doesn't yet.
+    const dns =
+      options.dns === null
+        ? null
+        : await startDnsServer({ store: controlPlane.store, address: options.dns, log })
+    if (dns !== null) {
+      stack.defer(() => dns.close())
+      log.info({ address: formatAddress(dns.address.ip, dns.address.port) }, 'DNS server listens')
     }
     const samplePods =
       samplePodCommand === null
@@ -90,6 +104,7 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
       controlPlane,
       agent,
       samplePods,
+      dnsAddress: dns?.address ?? null,
       settled: limitMs =>
         Promise.race([settled(), delay(limitMs, undefined, { ref: false }).then(() => agent.status())]),
       close: () => stack.disposeAsync(),

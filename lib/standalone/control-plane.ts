@@ -3,18 +3,31 @@
 
 import type { IpFamily } from '../model/address.ts'
 import { RelayError } from '../model/error.ts'
-import type { KubeObject } from '../model/objects.ts'
-import type { Clock } from '../ops/clock.ts'
+import { objectKey, type KubeObject } from '../model/objects.ts'
+import { systemClock, type Clock } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
 import { AddressAllocator } from './services/address-allocator.ts'
 import { startApiServer, type ApiServer } from './api/api-server.ts'
 import { startEndpointSliceController } from './endpoints/endpoint-slice-controller.ts'
+import { startEventExpiry } from './events/event-expiry.ts'
+import { startLoadBalancerController } from './services/load-balancer-controller.ts'
+import { LoadBalancerPool } from './services/load-balancer-pool.ts'
 import { PortAllocator, type PortRange } from './services/port-allocator.ts'
 import { Registry, type Applied, type Deletion } from './store/registry.ts'
-import { namespaces, nodes, resourceOfKind, resourceTypes, type ResourceType } from './kinds/resources.ts'
+import {
+  apiVersionOf,
+  namespaces,
+  nodes,
+  resourceOfKind,
+  resourceTypes,
+  type ResourceType,
+} from './kinds/resources.ts'
+import { restoreObjects } from './restore.ts'
 import { ServiceAllocation } from './services/service-allocation.ts'
 import { badRequest } from './kinds/status.ts'
+import { openDataFile, type DataFile } from './store/data-file.ts'
 import { Store } from './store/store.ts'
+import { nodeObject } from './node-object.ts'
 import { strategiesFor } from './strategies.ts'
 import type { WatchLimits } from './api/watch-stream.ts'
 
@@ -32,6 +45,8 @@ export interface ControlPlaneOptions extends Partial<WatchLimits> {
   /** Creates a ready Node of this name, with `nodeAddresses` as its internal IPs. */
   readonly nodeName?: string
   readonly nodeAddresses?: readonly string[]
+  /** Of this program: what that Node says it runs. */
+  readonly programVersion?: string
   /** Events kept for each resource. */
   readonly historyLimit?: number
   readonly log: Log
@@ -46,6 +61,8 @@ export interface ControlPlane {
   readonly store: Store
   /** Checked writes, as over HTTP. */
   readonly registry: Registry
+  /** The uids of the Pods that something here runs: a deletion gives those time to end, and waits for it. */
+  readonly runningPods: Set<string>
   /** Creates an object, or makes it be as given, status included. */
   readonly apply: (object: unknown) => Applied
   /** Deletes an object by its apiVersion, kind, namespace (default "default") and name. Throws 404. */
@@ -58,28 +75,58 @@ export interface ControlPlane {
   readonly close: () => Promise<void>
 }
 
-/** Starts a control plane. Throws INVALID_CONFIG for unusable CIDRs and ADDRESS when it can't listen. */
+/**
+ * Starts a control plane. Throws INVALID_CONFIG for unusable CIDRs or an unusable data file, and ADDRESS when it can't
+ * listen.
+ */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { dataFile: path, log } = options
+  const dataFile = path === null || path === undefined ? null : await openDataFile(path, { log })
+  try {
+    return await startWith(options, dataFile)
+  } catch (error) {
+    await dataFile?.close()
+    throw error
+  }
+}
+
+async function startWith(options: ControlPlaneOptions, dataFile: DataFile | null): Promise<ControlPlane> {
   const { log, nodeName, nodeAddresses = ['127.0.0.1'], nodePortRange, historyLimit } = options
   const store = new Store({
-    // Nothing outlives this process, so a later life must not reuse an earlier one's versions.
-    firstResourceVersion: Date.now(),
+    // A later life must not reuse an earlier one's versions; without a file, the clock is what comes after it.
+    firstResourceVersion: dataFile?.firstResourceVersion ?? Date.now(),
+    ...(dataFile === null ? {} : { journal: dataFile }),
     ...(historyLimit === undefined ? {} : { historyLimit }),
   })
-  const allocation = new ServiceAllocation(
-    addressAllocators(options.serviceCidrs),
-    new PortAllocator(nodePortRange),
-  )
-  const registry = new Registry({ store, strategyOf: strategiesFor(allocation) })
-  for (const name of ['default', 'kube-system']) registry.create(namespaces, { metadata: { name } })
-  if (nodeName !== undefined) registry.create(nodes, nodeObject(nodeName, nodeAddresses))
+  const addresses = addressAllocators(options.serviceCidrs)
+  const pool = new LoadBalancerPool(options.loadBalancerPool ?? [], addresses)
+  const allocation = new ServiceAllocation({
+    addresses,
+    ports: new PortAllocator(nodePortRange),
+    onProblem: problem => log.warn(problem),
+  })
+  const runningPods = new Set<string>()
+  const strategyOf = strategiesFor(allocation, runningPods)
+  const registry = new Registry({ store, strategyOf })
+  restoreObjects(store, dataFile?.restored ?? [], strategyOf)
+  for (const name of ['default', 'kube-system']) {
+    if (!store.get(namespaces, name)) registry.create(namespaces, { metadata: { name } })
+  }
+  if (nodeName !== undefined) {
+    const { programVersion = '' } = options
+    const node = { name: nodeName, addresses: nodeAddresses, programVersion, now: new Date() }
+    announceNode(registry, nodeObject(node))
+  }
+  const loadBalancers = pool.isEmpty ? null : startLoadBalancerController({ registry, pool, log })
   const server = await startApiServer({ ...options, registry })
   const controller = startEndpointSliceController({ registry, log })
+  const stopEventExpiry = startEventExpiry({ store, clock: options.clock ?? systemClock })
   return {
     url: server.url,
     port: server.port,
     store,
     registry,
+    runningPods,
     apply: object => registry.apply(object),
     delete(object) {
       const type = typeOf(object)
@@ -89,10 +136,19 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     settled: () => controller.settled(),
     dropWatches: how => server.dropWatches(how),
     async close() {
+      stopEventExpiry()
       controller.close()
+      loadBalancers?.close()
       await server.close()
+      await dataFile?.close()
     },
   }
+}
+
+/** A node that is known from an earlier life keeps what others wrote to it, and gets a new status. */
+function announceNode(registry: Registry, node: KubeObject): void {
+  const known = registry.store.get(nodes, objectKey(node))
+  registry.apply(known ? { ...known, status: node['status'] } : node)
 }
 
 function addressAllocators(cidrs: readonly string[]): readonly AddressAllocator[] {
@@ -110,21 +166,8 @@ function addressAllocators(cidrs: readonly string[]): readonly AddressAllocator[
 function typeOf(object: KubeObject): ResourceType {
   const type = resourceOfKind(object.apiVersion ?? '', object.kind ?? '')
   if (type) return type
-  const known = resourceTypes.map(candidate => candidate.kind).join(', ')
+  const known = resourceTypes.map(candidate => `${apiVersionOf(candidate)} ${candidate.kind}`).join(', ')
   throw badRequest(
     `no resource for apiVersion "${object.apiVersion}" and kind "${object.kind}"; there are ${known}`,
   )
-}
-
-function nodeObject(name: string, addresses: readonly string[]): object {
-  return {
-    metadata: { name, labels: { 'kubernetes.io/hostname': name } },
-    status: {
-      addresses: [
-        ...addresses.map(address => ({ type: 'InternalIP', address })),
-        { type: 'Hostname', address: name },
-      ],
-      conditions: [{ type: 'Ready', status: 'True', reason: 'KubeRelayStandalone' }],
-    },
-  }
 }

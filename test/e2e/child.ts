@@ -74,13 +74,42 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   }
 }
 
+export interface RunOptions {
+  readonly input?: string
+  readonly timeoutMs?: number
+  /** In addition to the test's own environment. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export interface Outcome {
+  /** The exit status, or the signal that ended it. */
+  readonly status: number | NodeJS.Signals
+  readonly stdout: string
+  readonly stderr: string
+}
+
 /** Runs a program to its end and resolves to its standard output; rejects with all it wrote if it fails. */
 export async function run(
   command: string,
   args: readonly string[],
-  options: { readonly input?: string; readonly timeoutMs?: number } = {},
+  options: RunOptions = {},
 ): Promise<string> {
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+  const { status, stdout, stderr } = await outcomeOf(command, args, options)
+  if (status === 0) return stdout
+  const how = typeof status === 'number' ? `status ${status}` : status
+  throw new Error(`${command} ${args.join(' ')}: ${how}\n${stderr}${stdout}`)
+}
+
+/** Runs a program to its end, however that is. Rejects only if there is no such program. */
+export async function outcomeOf(
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Outcome> {
+  const child = spawn(command, args, {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...process.env, ...options.env },
+  })
   const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 60_000)
   let stdout = ''
   let stderr = ''
@@ -89,8 +118,7 @@ export async function run(
   // A program that ends without reading its input is judged by its exit status.
   child.stdin.on('error', () => {})
   child.stdin.end(options.input ?? '')
-  const [status, signal] = (await once(child, 'close')) as [number | null, string | null]
+  const [status, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
   clearTimeout(timer)
-  if (status === 0) return stdout
-  throw new Error(`${command} ${args.join(' ')}: ${signal ?? `status ${status}`}\n${stderr}${stdout}`)
+  return { status: signal ?? status ?? 0, stdout, stderr }
 }

@@ -1,6 +1,7 @@
 // Ordinary kubeconfig files, as `kubectl config` would write them.
 
 import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 
 export interface KubeconfigOptions {
   readonly server: string
@@ -24,4 +25,19 @@ export function writeKubeconfig(path: string, options: KubeconfigOptions): void 
     'current-context': 'e2e',
   }
   writeFileSync(path, JSON.stringify(config, null, 2))
+}
+
+/** One for a server without users and without TLS, as the embedded control plane is; in `folder`. Returns its path. */
+export function writeAnonymousKubeconfig(folder: string, server: string): string {
+  const path = join(folder, 'kubeconfig')
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'standalone', cluster: { server } }],
+    users: [{ name: 'anyone', user: {} }],
+    contexts: [{ name: 'standalone', context: { cluster: 'standalone', user: 'anyone' } }],
+    'current-context': 'standalone',
+  }
+  writeFileSync(path, JSON.stringify(config, null, 2))
+  return path
 }

@@ -115,13 +115,6 @@ const cases: readonly Case[] = [
     local: [1],
   },
   {
-    name: 'external Local on a ClusterIP Service means nothing',
-    spec: { externalTrafficPolicy: 'Cluster' },
-    endpoints: [{ node: here }, { node: 'node-2' }],
-    cluster: [1, 2],
-    local: null,
-  },
-  {
     name: 'a local last resort',
     spec: externalLocal,
     endpoints: [{ ...dying, node: here }, { ...unready, node: here }, { node: 'node-2' }],

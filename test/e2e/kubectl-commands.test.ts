@@ -8,6 +8,7 @@ import t from 'tap'
 import { kubectlChecks, wordsOf } from './kubectl-checks.ts'
 import { kubectlPrograms } from './kubectl.ts'
 import { startStandalone } from './standalone.ts'
+import { until } from './until.ts'
 
 const example = resolve(import.meta.dirname, '../../examples/myapp-service.yaml')
 
@@ -132,8 +133,10 @@ for (const { program, version, minor } of await kubectlPrograms()) {
         'wait --for=condition=Odd pod/myapp-front-end-1 --timeout=1s',
         /timed out waiting for the condition/,
       )
-      const waiting = await kubectl.start('wait', '--for=delete', 'pod/myapp-front-end-2', '--timeout=60s')
+      const waiting = await kubectl.start('-v=6', 'wait', '--for=delete', 'pod/myapp-front-end-2')
       t.teardown(() => waiting.close())
+      // Before it has seen the Pod it would say that there is none.
+      await until('kubectl watches the Pod', () => waiting.output().includes('watch=true') || undefined)
       await says('delete pod myapp-front-end-2', /deleted/)
       t.equal(await waiting.exited, 0, waiting.output())
       await says(`delete -f ${example} --ignore-not-found`, /deleted/)

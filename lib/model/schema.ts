@@ -97,6 +97,9 @@ export function conform(schema: Schema, value: unknown): Conformed {
   return { value: conformAt(schema, value, decoding), problems: decoding.problems }
 }
 
+/** A guess is slow to make, and nobody reads more of them. */
+const maxGuesses = 100
+
 /** `path` is where decoding is now; one array for the whole object, because most values have no problem. */
 interface Decoding {
   readonly path: (string | number)[]
@@ -209,7 +212,8 @@ function conformFields(
       const conformed = conformAt(innerSchema, inner, decoding)
       if (conformed !== undefined) result[key] = conformed
     } else {
-      decoding.problems.push(unknownField(schema.type === 'object' ? schema.fields : {}, [...decoding.path]))
+      const known = schema.type === 'object' && decoding.problems.length < maxGuesses ? schema.fields : {}
+      decoding.problems.push(unknownField(known, [...decoding.path]))
     }
     decoding.path.pop()
   }

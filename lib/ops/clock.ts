@@ -16,11 +16,22 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => performance.now(),
   after(delayMs, action) {
-    const timer = setTimeout(action, delayMs)
-    timer.unref()
+    let timer: NodeJS.Timeout
+    const arm = (leftMs: number): void => {
+      const isLast = leftMs <= longestTimeoutMs
+      timer = setTimeout(
+        isLast ? action : () => arm(leftMs - longestTimeoutMs),
+        Math.min(leftMs, longestTimeoutMs),
+      )
+      timer.unref()
+    }
+    arm(delayMs)
     return { cancel: () => clearTimeout(timer) }
   },
 }
+
+/** Of setTimeout, which takes anything longer for one millisecond. */
+const longestTimeoutMs = 2 ** 31 - 1
 
 /** Waits for `delayMs` or for the signal, whichever comes first; never rejects and leaves no timer behind. */
 export function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {

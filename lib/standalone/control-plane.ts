@@ -109,6 +109,7 @@ async function startWith(options: ControlPlaneOptions, dataFile: DataFile | null
   const strategyOf = strategiesFor(allocation, runningPods)
   const registry = new Registry({ store, strategyOf })
   restoreObjects(store, dataFile?.restored ?? [], strategyOf)
+  registry.resumeDeletions()
   for (const name of ['default', 'kube-system']) {
     if (!store.get(namespaces, name)) registry.create(namespaces, { metadata: { name } })
   }

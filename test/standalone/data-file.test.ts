@@ -263,6 +263,33 @@ void test('kill -9, again and again: every acknowledged write is there', { timeo
   t.ok(acknowledged.size > 40, `${writes} writes, ${kills} kills, ${readFileSync(dataFile).length} bytes`)
 })
 
+void test('a deletion that a crash has interrupted is gone on with', async t => {
+  const dataFile = join(t.testdir(), 'objects')
+  const deletionTimestamp = '2026-01-31T12:00:00Z'
+  await life(t, dataFile, ({ registry, store }) => {
+    registry.create(namespaces, namespace('mine'))
+    registry.create(namespaces, namespace('held'))
+    for (const [name, finalizers] of Object.entries({ mine: [], held: ['example.com/held'] })) {
+      const inside = service('web')
+      registry.create(services, { ...inside, metadata: { name: 'web', namespace: name, finalizers } })
+      const object = registry.get(namespaces, { namespace: '', name })
+      store.update(namespaces, { ...object, metadata: { ...object.metadata, deletionTimestamp } })
+    }
+    const web = registry.create(services, service('web', { clusterIP: '127.96.0.77' }))
+    store.update(services, { ...web, metadata: { ...web.metadata, deletionTimestamp } })
+  })
+  await life(t, dataFile, ({ registry, store }) => {
+    const keys = (type: typeof services) => store.list(type).items.map(object => objectKey(object))
+    t.strictSame(keys(services), ['held/web'])
+    t.strictSame(keys(namespaces), ['default', 'held', 'kube-system'])
+    const held = registry.get(services, { namespace: 'held', name: 'web' })
+    const { finalizers: _, ...metadata } = held.metadata as Record<string, unknown>
+    registry.update(services, { ...held, metadata })
+    t.strictSame(keys(namespaces), ['default', 'kube-system'])
+    t.equal(registry.create(services, service('next', { clusterIP: '127.96.0.77' })).metadata.name, 'next')
+  })
+})
+
 function withKind(object: KubeObject | undefined): KubeObject | null {
   return object === undefined ? null : { ...object, apiVersion: 'v1', kind: 'Service' }
 }

@@ -6,7 +6,7 @@ import { isIP } from 'node:net'
 import { isMap, isScalar, isSeq, parseAllDocuments, type Document } from 'yaml'
 import { reasonOf } from '../../model/error.ts'
 import { formatPath, type Path } from '../../model/schema.ts'
-import { badRequest, forbidden, tooLarge, unsupportedMediaType } from '../kinds/status.ts'
+import { badRequest, forbidden, StatusError, tooLarge, unsupportedMediaType } from '../kinds/status.ts'
 import { factsOfJson, maxDepth } from './json-text.ts'
 import { objectOfProtobuf, protobufType } from './protobuf-objects.ts'
 
@@ -14,6 +14,9 @@ import { objectOfProtobuf, protobufType } from './protobuf-objects.ts'
 const maxBodyBytes = 3 * 1024 * 1024
 /** Up to here a body that is too large is read and thrown away, as few clients read an answer before they have sent all. */
 const maxDiscardedBytes = 8 * maxBodyBytes
+
+/** More than an EndpointSlice of 1000 endpoints has, and up to a second of the parser's time. */
+const maxYamlMarks = 50_000
 
 export const objectTypes = ['application/json', 'application/yaml'] as const
 
@@ -76,21 +79,60 @@ function parseJson(text: string, what: string): ParsedBody {
 
 function parseYaml(text: string, what: string): ParsedBody {
   try {
+    checkYamlMarks(text)
     const options = { uniqueKeys: false, merge: true, prettyErrors: false, logLevel: 'silent' } as const
     // With text that holds no document at all, the result is an empty list of another type.
     const [document] = parseAllDocuments(text, options) as readonly (Document.Parsed | undefined)[]
     const [error] = document?.errors ?? []
     if (error) throw error
-    const value = (document?.toJS() ?? null) as unknown
-    if (factsOfJson(JSON.stringify(value)).tooDeep)
-      throw new Error(`nested more than ${maxDepth} levels deep`)
+    const expanded = (document?.toJS() ?? null) as unknown
+    if (charsLeft(expanded, maxBodyBytes) < 0)
+      throw new Error('its aliases make it larger than a request may be')
+    // What YAML has and JSON has not (dates, sets) becomes what JSON makes of it.
+    const json = JSON.stringify(expanded)
+    if (factsOfJson(json).tooDeep) throw new Error(`nested more than ${maxDepth} levels deep`)
+    const value = JSON.parse(json) as unknown
     const duplicates: string[] = []
     if (document) findDuplicates(document.contents, [], duplicates)
     return { value, duplicates }
   } catch (error) {
+    if (error instanceof StatusError) throw error
     // Also more aliases than any honest document has, and a nesting that is too deep for the parser.
     throw badRequest(`${what}: yaml: ${reasonOf(error).replaceAll(/\s*\n\s*/g, ' ')}`)
   }
+}
+
+/** Throws a 413 for YAML that would take the parser seconds, in which nobody else is answered. */
+function checkYamlMarks(text: string): void {
+  let marks = 0
+  for (let i = 0; i < text.length; i++) {
+    switch (text.charCodeAt(i)) {
+      case 0x0a: // a line
+      case 0x2c: // ,
+      case 0x2d: // -
+      case 0x3a: // :
+      case 0x5b: // [
+      case 0x7b: // {
+        marks++
+        break
+      default:
+    }
+  }
+  if (marks <= maxYamlMarks) return
+  const what = `it has ${marks} lines, commas, colons, dashes and brackets, and YAML may have ${maxYamlMarks}`
+  throw tooLarge(`Request entity too large: ${what}: send it as JSON, or in parts`)
+}
+
+/** What of `left` remains after the characters of a value's JSON, about; below 0 as soon as nothing does. */
+function charsLeft(value: unknown, left: number): number {
+  if (typeof value === 'string') return left - value.length - 2
+  if (typeof value !== 'object' || value === null) return left - 2
+  let rest = left - 2
+  for (const [key, inner] of Object.entries(value)) {
+    rest = charsLeft(inner, Array.isArray(value) ? rest : rest - key.length)
+    if (rest < 0) break
+  }
+  return rest
 }
 
 function findDuplicates(node: unknown, path: Path, duplicates: string[]): void {

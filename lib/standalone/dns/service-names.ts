@@ -5,6 +5,7 @@ import { canonicalIp } from '../../model/address.ts'
 import type { KubeObject } from '../../model/objects.ts'
 import type { EndpointSlice, Pod, Service } from '../kinds/api-types.ts'
 import { endpointSlices, namespaces, pods, services } from '../kinds/resources.ts'
+import { follow } from '../store/follow.ts'
 import type { Store, StoreEvent } from '../store/store.ts'
 
 export interface NamedPort {
@@ -228,15 +229,4 @@ function keyOf({ metadata }: KubeObject): string {
 
 function withoutDot(name: string): string {
   return name.replace(/\.$/, '').toLowerCase()
-}
-
-/** Follows a resource from its present objects on. */
-function follow(
-  store: Store,
-  type: Parameters<Store['list']>[0],
-  onEvent: (event: StoreEvent) => void,
-): () => void {
-  const { resourceVersion, items } = store.list(type)
-  for (const object of items) onEvent({ type: 'ADDED', object, previous: undefined, resourceVersion })
-  return store.watch(type, resourceVersion, onEvent)
 }

@@ -9,10 +9,11 @@ import { systemClock, type Clock } from '../../ops/clock.ts'
 import type { Log } from '../../ops/log.ts'
 import type { Endpoints, EndpointSlice, Service } from '../kinds/api-types.ts'
 import type { WrittenMeta } from '../kinds/metadata-validation.ts'
-import { endpoints, endpointSlices, nodes, pods, services, type ResourceType } from '../kinds/resources.ts'
+import { endpoints, endpointSlices, nodes, pods, services } from '../kinds/resources.ts'
+import { StatusError } from '../kinds/status.ts'
 import { hasClusterIps } from '../services/service-defaults.ts'
+import { follow } from '../store/follow.ts'
 import type { Registry } from '../store/registry.ts'
-import type { Store, StoreEvent } from '../store/store.ts'
 import { endpointsOf, overCapacityAnnotation } from './derived-endpoints.ts'
 import { controllerName, managedByLabel, reconcileSlices, serviceNameLabel } from './endpoint-slices.ts'
 import { EndpointsIndex, servicesOf } from './endpoints-index.ts'
@@ -84,8 +85,18 @@ export function startEndpointSliceController(options: {
   }
 }
 
-/** One Service's slices, then its Endpoints. */
+/** One Service's slices and Endpoints. In a Namespace that ends there is nothing left to write. */
 function reconcile(pass: Pass, key: string): void {
+  try {
+    reconcileService(pass, key)
+  } catch (error) {
+    const { causes = [] } = error instanceof StatusError ? (error.status.details ?? {}) : {}
+    if (!causes.some(({ reason }) => reason === 'NamespaceTerminating')) throw error
+  }
+}
+
+/** Its slices, then its Endpoints. */
+function reconcileService(pass: Pass, key: string): void {
   const { index, triggerTimes } = pass
   const service = index.getService(key)
   collectGarbage(pass, key)
@@ -188,11 +199,4 @@ function isManaged({ metadata }: EndpointSlice, service: Service): boolean {
 
 function zoneOf(node: KubeObject | undefined): string | undefined {
   return node?.metadata.labels?.[zoneLabel]
-}
-
-/** Follows a resource from its present objects on. */
-function follow(store: Store, type: ResourceType, onEvent: (event: StoreEvent) => void): () => void {
-  const { resourceVersion, items } = store.list(type)
-  for (const object of items) onEvent({ type: 'ADDED', object, previous: undefined, resourceVersion })
-  return store.watch(type, resourceVersion, onEvent)
 }

@@ -5,10 +5,13 @@ import { objectKey } from '../../model/objects.ts'
 import type { Clock, Timer } from '../../ops/clock.ts'
 import { eventTtlMs } from '../kinds/event-strategy.ts'
 import { events } from '../kinds/resources.ts'
+import { StatusError } from '../kinds/status.ts'
 import type { Store, StoreEvent } from '../store/store.ts'
 
 /** A busy agent writes a few a minute; this is far more than a person reads. */
 const maxEvents = 10_000
+/** Also between two attempts at what the store refuses. */
+const minWaitMs = 1000
 
 export interface EventExpiryOptions {
   readonly store: Store
@@ -24,18 +27,24 @@ export function startEventExpiry(options: EventExpiryOptions): () => void {
   const deadlines = new Map<string, number>()
   let timer: Timer | undefined
 
-  const remove = (key: string): void => {
+  /** False when the store refuses it, as with a full disk: the Event is then still the next to go. */
+  const remove = (key: string): boolean => {
+    try {
+      if (store.get(events, key)) store.delete(events, key)
+    } catch (error) {
+      if (error instanceof StatusError) return false
+      throw error
+    }
     deadlines.delete(key)
-    if (store.get(events, key)) store.delete(events, key)
+    return true
   }
   const arm = (): void => {
     const [next] = deadlines.values()
     if (timer !== undefined || next === undefined) return
-    timer = clock.after(Math.max(0, next - clock.now()), () => {
+    timer = clock.after(Math.max(minWaitMs, next - clock.now()), () => {
       timer = undefined
       for (const [key, deadline] of deadlines) {
-        if (deadline > clock.now()) break
-        remove(key)
+        if (deadline > clock.now() || !remove(key)) break
       }
       arm()
     })
@@ -46,8 +55,7 @@ export function startEventExpiry(options: EventExpiryOptions): () => void {
     if (type === 'DELETED') return
     deadlines.set(key, clock.now() + ttlMs)
     for (const oldest of deadlines.keys()) {
-      if (deadlines.size <= limit) break
-      remove(oldest)
+      if (deadlines.size <= limit || !remove(oldest)) break
     }
     arm()
   }

@@ -84,21 +84,18 @@ function mergeList(original: readonly unknown[], patch: readonly unknown[], list
 /** The merged items, before they are put in order, and the patch's items that aren't directives. */
 function mergeItems(original: readonly unknown[], patch: readonly unknown[], schema: Schema, key: string) {
   const remaining: Mapping[] = []
-  let items = mappingsOf(original)
+  const deleted = new Set<unknown>()
   let replaced = false
   for (const item of mappingsOf(patch)) {
     const what = item[directive]
     if (what === undefined) remaining.push(item)
     else if (what === 'replace') replaced = true
-    else if (what === 'delete') {
-      const gone = keyOf(item, key)
-      items = items.filter(present => present[key] !== gone)
-    } else
-      throw badRequest(`unknown patch type: ${JSON.stringify(what)} in a list that is merged by "${key}"`)
+    else if (what === 'delete') deleted.add(keyOf(item, key))
+    else throw badRequest(`unknown patch type: ${JSON.stringify(what)} in a list that is merged by "${key}"`)
   }
   if (replaced) return { items: remaining, remaining }
   // The first of several with the same key is the one that is meant; the others stay.
-  const merged = [...items]
+  const merged = mappingsOf(original).filter(item => !deleted.has(item[key]))
   const places = new Map<unknown, number>()
   for (const [i, item] of merged.entries()) if (!places.has(item[key])) places.set(item[key], i)
   for (const item of remaining) {
@@ -177,12 +174,10 @@ function inOrder<T>(
     const place = placeIn(originalPlace, item)
     // A new item has no place yet, and lets none of the server's before it.
     if (place !== undefined) {
-      const end = others.findIndex(
-        (other, k) => k >= next && (placeIn(originalPlace, other) ?? Infinity) > place,
-      )
-      const until = end < 0 ? others.length : end
-      result.push(...others.slice(next, until))
-      next = until
+      for (let other = others[next]; other !== undefined; other = others[++next]) {
+        if ((placeIn(originalPlace, other) ?? Infinity) > place) break
+        result.push(other)
+      }
     }
     result.push(item)
   }

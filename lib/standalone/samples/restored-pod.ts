@@ -2,8 +2,8 @@
 // status says of that isn't true any more.
 
 import { asFields } from '../../model/fields.ts'
-import type { Container, Pod } from '../kinds/api-types.ts'
-import { samplePodImage } from './sample-pods.ts'
+import type { Pod } from '../kinds/api-types.ts'
+import { hasSampleImage } from './sample-pods.ts'
 
 /**
  * The Pod as it is to come back from a data file: one that was run here is pending again, and null stands for one whose
@@ -18,10 +18,8 @@ export function restoredPod(pod: Pod): Pod | null {
 }
 
 /** Only what runs a container writes containerStatuses; authors of Pods give addresses and conditions. */
-function wasRunHere({ spec, status }: Pod): boolean {
-  const isSample = ({ image = '' }: Container): boolean =>
-    image === samplePodImage || image.startsWith(`${samplePodImage}:`)
-  const { containerStatuses, phase } = asFields(status)
+function wasRunHere(pod: Pod): boolean {
+  const { containerStatuses, phase } = asFields(pod.status)
   const isOver = phase === 'Succeeded' || phase === 'Failed'
-  return containerStatuses !== undefined && !isOver && (spec?.containers ?? []).some(isSample)
+  return containerStatuses !== undefined && !isOver && hasSampleImage(pod)
 }

@@ -4,7 +4,7 @@
 // with an address that their author gave them, are left alone. No process outlives this one.
 
 import { AddressAllocator } from '../services/address-allocator.ts'
-import type { Container, Pod } from '../kinds/api-types.ts'
+import type { Pod } from '../kinds/api-types.ts'
 import type { Registry } from '../store/registry.ts'
 import { asFields, asList, asString } from '../../model/fields.ts'
 import { reasonOf } from '../../model/error.ts'
@@ -233,15 +233,20 @@ export function startSamplePods(options: SamplePodsOptions): SamplePods {
   }
 }
 
+/** Whether the image of one of its containers makes it a sample pod. */
+export function hasSampleImage({ spec }: Pod): boolean {
+  return (spec?.containers ?? []).some(
+    ({ image = '' }) => image === samplePodImage || image.startsWith(`${samplePodImage}:`),
+  )
+}
+
 function isSamplePod(object: KubeObject, nodeName: string): boolean {
   const { spec, status } = object as Pod
-  const isSample = ({ image = '' }: Container): boolean =>
-    image === samplePodImage || image.startsWith(`${samplePodImage}:`)
   const isHere = spec?.nodeName === undefined || spec.nodeName === nodeName
   const isOver = finalPhases.includes(status?.phase ?? '')
   const isOurs = status?.podIP === undefined || isSampleStatus(status)
   const isGated = asList(asFields(spec)['schedulingGates']).length > 0
-  return isHere && isOurs && !isOver && !isGated && (spec?.containers ?? []).some(isSample)
+  return isHere && isOurs && !isOver && !isGated && hasSampleImage(object)
 }
 
 function isRestarted(pod: Pod, exitCode: number): boolean {

@@ -117,9 +117,9 @@ function startDataFile(file: string, unlock: () => void, options: DataFileOption
     firstResourceVersion,
     append(type, event) {
       if (closing) throw refusal('it is closed')
-      repair()
       const { lines, reserve } = linesOf(type, event)
       if (lines.length === 0) return
+      repair()
       const bytes = Buffer.concat(lines)
       try {
         appendTo(current, bytes, disk.writeSync)

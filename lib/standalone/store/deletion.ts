@@ -31,6 +31,8 @@ export interface DeletionContext {
 }
 
 const undeletableNamespaces = new Set(['default', 'kube-system'])
+/** The last second that RFC 3339 has a notation for. */
+const lastTimestamp = Date.UTC(9999, 11, 31, 23, 59, 59)
 
 export function deleteObject(
   context: DeletionContext,
@@ -53,8 +55,31 @@ export function deleteObject(
     : { object: removeObject(context, type, updated), gone: true }
 }
 
+/**
+ * An object after its last finalizer, or the end of its time: out of the store, and its Namespace with it when that was
+ * waiting for it alone. A Namespace still waits for what is in it.
+ */
+export function finishDeletion(context: DeletionContext, type: ResourceType, stored: KubeObject): KubeObject {
+  if (type !== namespaces) return removeObject(context, type, stored)
+  finishNamespace(context, stored)
+  return stored
+}
+
+/** Goes on with the deletions that an earlier life was in the middle of. */
+export function resumeDeletions(context: DeletionContext): void {
+  const { store } = context
+  for (const type of resourceTypes) {
+    for (const object of store.list(type).items) {
+      if (type !== namespaces && isReleased(object)) takeOut(context, type, object)
+    }
+  }
+  for (const namespace of store.list(namespaces).items) {
+    if (namespace.metadata.deletionTimestamp !== undefined) deleteNamespace(context, namespace, {})
+  }
+}
+
 /** Takes an object out of the store, and its Namespace with it when that was waiting for it alone. */
-export function removeObject(context: DeletionContext, type: ResourceType, stored: KubeObject): KubeObject {
+function removeObject(context: DeletionContext, type: ResourceType, stored: KubeObject): KubeObject {
   const deleted = takeOut(context, type, stored)
   const { store } = context
   const namespace = type.namespaced && store.get(namespaces, stored.metadata.namespace ?? '')
@@ -120,10 +145,8 @@ function withTermination(
 }
 
 function terminationAt(now: Date, graceSeconds: number) {
-  return {
-    deletionTimestamp: timestampOf(new Date(now.getTime() + graceSeconds * 1000)),
-    deletionGracePeriodSeconds: graceSeconds,
-  }
+  const at = Math.min(now.getTime() + graceSeconds * 1000, lastTimestamp)
+  return { deletionTimestamp: timestampOf(new Date(at)), deletionGracePeriodSeconds: graceSeconds }
 }
 
 /** A Namespace is seen to terminate, loses all that is in it, and goes once nothing holds it or any of that. */

@@ -23,8 +23,9 @@ import type { Strategy } from '../kinds/strategy.ts'
 import { decodeObject } from './decode-object.ts'
 import {
   deleteObject,
+  finishDeletion,
   isReleased,
-  removeObject,
+  resumeDeletions,
   type DeleteOptions,
   type Deletion,
   type DeletionContext,
@@ -162,6 +163,11 @@ export class Registry {
     return { object: presented(type, object), gone }
   }
 
+  /** Goes on with the deletions that an earlier life was in the middle of. */
+  resumeDeletions(): void {
+    resumeDeletions(this.#deletion)
+  }
+
   /**
    * Makes an object be as given, status included: what a manifest's or a test's author means. Where it exists, its
    * labels and annotations are replaced, and allocated fields that the author left out stay.
@@ -244,7 +250,7 @@ export class Registry {
     if (dryRun) return this.#asStored(type, object)
     const updated = this.#write(type, object, () => this.store.update(type, object))
     // The last finalizer is what held a deleted object.
-    return isReleased(updated) ? removeObject(this.#deletion, type, updated) : updated
+    return isReleased(updated) ? finishDeletion(this.#deletion, type, updated) : updated
   }
 
   /** Writes what a strategy has prepared. If that fails (a full disk), what it allocated is given back. */

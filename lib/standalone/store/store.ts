@@ -43,6 +43,8 @@ export interface Journal {
 export interface StoreOptions {
   /** Events kept for each resource. */
   readonly historyLimit?: number
+  /** And how much memory they may take, about: objects may be a thousand times as large as usual. */
+  readonly historyLimitBytes?: number
   /**
    * Where the counter starts. A server whose objects don't outlive it starts each life above the last one, so
    * that a client which comes back with an old resourceVersion is told to relist, and not left waiting.
@@ -58,6 +60,9 @@ interface Collection {
   readonly watchers: Set<(event: StoreEvent) => void>
   sorted: readonly KubeObject[] | undefined
   history: StoreEvent[]
+  /** Of the history's objects, in its order, and their sum. */
+  historySizes: number[]
+  historyBytes: number
   /** The newest resourceVersion whose event is no longer in the history. */
   compactedThrough: number
 }
@@ -66,6 +71,7 @@ export class Store {
   readonly #collections = new Map<ResourceType, Collection>()
   readonly #undelivered: { readonly collection: Collection; readonly event: StoreEvent }[] = []
   readonly #historyLimit: number
+  readonly #historyLimitBytes: number
   readonly #firstResourceVersion: number
   readonly #journal: Journal | undefined
   #resourceVersion: number
@@ -73,6 +79,7 @@ export class Store {
 
   constructor(options: StoreOptions = {}) {
     this.#historyLimit = options.historyLimit ?? 10_000
+    this.#historyLimitBytes = options.historyLimitBytes ?? 128 * 1024 * 1024
     this.#firstResourceVersion = options.firstResourceVersion ?? 1
     this.#resourceVersion = this.#firstResourceVersion
     this.#journal = options.journal
@@ -81,7 +88,8 @@ export class Store {
   /** Puts an object of an earlier life back as it was, before anything else is written; nobody is told. */
   restore(type: ResourceType, object: KubeObject): void {
     const collection = this.#collection(type)
-    collection.objects.set(objectKey(object), deepFreeze(object))
+    deepFreeze(object)
+    collection.objects.set(objectKey(object), object)
     collection.sorted = undefined
   }
 
@@ -194,6 +202,8 @@ export class Store {
   compact(): void {
     for (const collection of this.#collections.values()) {
       collection.history = []
+      collection.historySizes = []
+      collection.historyBytes = 0
       collection.compactedThrough = this.#resourceVersion
     }
   }
@@ -217,18 +227,14 @@ export class Store {
   ): StoreEvent {
     const resourceVersion = this.#resourceVersion + 1
     const metadata = { ...change.object.metadata, resourceVersion: String(resourceVersion) }
-    const object = deepFreeze(structuredClone({ ...change.object, metadata }))
+    const object = structuredClone({ ...change.object, metadata })
+    const size = deepFreeze(object)
     const event: StoreEvent = { ...change, object, resourceVersion }
     this.#journal?.append(collection.type, event)
     this.#resourceVersion = resourceVersion
     apply(object)
     collection.sorted = undefined
-    collection.history.push(event)
-    // Dropping a quarter at a time keeps the cost of a write constant.
-    if (collection.history.length > this.#historyLimit * 1.25) {
-      const dropped = collection.history.splice(0, collection.history.length - this.#historyLimit)
-      collection.compactedThrough = dropped.at(-1)?.resourceVersion ?? collection.compactedThrough
-    }
+    this.#remember(collection, event, size)
     this.#undelivered.push({ collection, event })
     // A watcher that writes gets here again: its events wait until everyone has seen the present one.
     if (this.#delivering) return event
@@ -248,6 +254,24 @@ export class Store {
     return event
   }
 
+  #remember(collection: Collection, event: StoreEvent, size: number): void {
+    const { history, historySizes } = collection
+    history.push(event)
+    historySizes.push(size)
+    collection.historyBytes += size
+    // Dropping a quarter at a time keeps the cost of a write constant.
+    const isOver = (slack: number, count: number, bytes: number): boolean =>
+      count > this.#historyLimit * slack || bytes > this.#historyLimitBytes * slack
+    if (!isOver(1.25, history.length, collection.historyBytes)) return
+    let dropped = 0
+    while (isOver(1, history.length - dropped, collection.historyBytes)) {
+      collection.historyBytes -= historySizes[dropped++] ?? 0
+    }
+    collection.compactedThrough = history[dropped - 1]?.resourceVersion ?? collection.compactedThrough
+    history.splice(0, dropped)
+    historySizes.splice(0, dropped)
+  }
+
   #checkNotCompacted(collection: Collection, resourceVersion: number): void {
     if (resourceVersion < collection.compactedThrough) {
       throw tooOldResourceVersion(resourceVersion, collection.compactedThrough)
@@ -263,6 +287,8 @@ export class Store {
         watchers: new Set(),
         sorted: undefined,
         history: [],
+        historySizes: [],
+        historyBytes: 0,
         compactedThrough: this.#firstResourceVersion,
       }
       this.#collections.set(type, collection)
@@ -287,10 +313,12 @@ function firstAfter(history: readonly StoreEvent[], resourceVersion: number): nu
   return low
 }
 
-function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value)
-    for (const inner of Object.values(value)) deepFreeze(inner)
-  }
-  return value
+/** Returns about how many bytes of memory the value takes. */
+function deepFreeze(value: unknown): number {
+  if (typeof value === 'string') return value.length + 16
+  if (typeof value !== 'object' || value === null) return 8
+  Object.freeze(value)
+  let size = 32
+  for (const inner of Object.values(value)) size += 8 + deepFreeze(inner)
+  return size
 }

@@ -242,3 +242,12 @@ void test('property: a list, then a watch with the same selector, is any later l
 })
 
 type Change = { readonly name: string; readonly tier: string }
+
+void test('a watch may be asked to last longer than any timer of Node', async t => {
+  const { url, apply } = await controlPlaneFor(t)
+  const events = await watch(t, `${url}/api/v1/services?watch=1&timeoutSeconds=10000000`)
+  const short = await watch(t, `${url}/api/v1/services?watch=1&timeoutSeconds=1`)
+  t.equal(await short.next(), undefined)
+  apply(service('a'))
+  t.strictSame(await events.take(1), ['ADDED default/a'])
+})

@@ -10,7 +10,13 @@ import {
   serviceNameLabel,
 } from '../../../lib/standalone/endpoints/endpoint-slices.ts'
 import type { Endpoints, EndpointSlice, Pod, Service } from '../../../lib/standalone/kinds/api-types.ts'
-import { endpoints, endpointSlices, pods, services } from '../../../lib/standalone/kinds/resources.ts'
+import {
+  endpoints,
+  endpointSlices,
+  namespaces,
+  pods,
+  services,
+} from '../../../lib/standalone/kinds/resources.ts'
 import { controlPlaneFor, endpointsOf, namespace, pod, service } from '../builders.ts'
 
 const slicesOf = ({ store }: ControlPlane): readonly EndpointSlice[] => store.list(endpointSlices).items
@@ -390,3 +396,19 @@ function shown(controlPlane: ControlPlane): string {
 function withLabels(slice: EndpointSlice, labels: Record<string, string>): EndpointSlice {
   return { ...slice, metadata: { ...slice.metadata, labels } }
 }
+
+void test('a Service that outlives what is in its Namespace gets no endpoints any more, and nobody complains', async t => {
+  const failures: unknown[] = []
+  const log = { ...silentLog, error: (...line: readonly unknown[]) => void failures.push(line) }
+  const { registry, settled, store } = await controlPlaneFor(t, { log })
+  registry.create(namespaces, namespace('mine'))
+  const held = { name: 'web', namespace: 'mine', finalizers: ['example.com/held'] }
+  registry.create(services, { ...service('web'), metadata: held })
+  await settled()
+  t.equal(store.list(endpoints).items.length, 1)
+  registry.delete(namespaces, { namespace: '', name: 'mine' })
+  await settled()
+  t.equal(store.list(endpoints).items.length, 0)
+  t.equal(store.list(services).items.length, 1)
+  t.strictSame(failures, [])
+})

@@ -2,6 +2,7 @@ import { test } from 'tap'
 import type { KubeObject } from '../../../lib/model/objects.ts'
 import { startEventExpiry } from '../../../lib/standalone/events/event-expiry.ts'
 import { events } from '../../../lib/standalone/kinds/resources.ts'
+import { internalError } from '../../../lib/standalone/kinds/status.ts'
 import { Store } from '../../../lib/standalone/store/store.ts'
 import { ManualClock } from '../../manual-clock.ts'
 
@@ -48,6 +49,25 @@ void test('of too many Events the ones that were written longest ago go', t => {
   store.update(events, event('a', { count: 2 }))
   store.create(events, event('d'))
   t.strictSame(namesIn(store), ['a', 'c', 'd'])
+  stop()
+  t.end()
+})
+
+void test('an Event that the store refuses to remove goes later', t => {
+  const clock = new ManualClock()
+  let full = false
+  const append = (): void => {
+    if (full) throw internalError('the disk is full')
+  }
+  const store = new Store({ journal: { append, committed: () => Promise.resolve() } })
+  const stop = startEventExpiry({ store, clock, limit: 2 })
+  for (const name of ['a', 'b']) store.create(events, event(name))
+  full = true
+  clock.advance(60 * 60_000)
+  t.strictSame(namesIn(store), ['a', 'b'])
+  full = false
+  clock.advance(1000)
+  t.strictSame(namesIn(store), [])
   stop()
   t.end()
 })

@@ -81,3 +81,14 @@ void test('merge patch: the examples of RFC 7386', async t => {
     t.equal(JSON.stringify(mergePatch(JSON.parse(target), JSON.parse(patch))), result, `${target} + ${patch}`)
   }
 })
+
+void test('of very many unknown fields only the first are guessed at', async t => {
+  const spec = Object.fromEntries(
+    Array.from({ length: 1000 }, (_, i) => [`${'selectr'.padEnd(7 + (i % 2))}${i}`, 1]),
+  )
+  const { problems } = conform(schemaOf(services), { spec })
+  const guessed = problems.map(({ message }) => message.includes('did you mean'))
+  t.equal(problems.length, 1000)
+  t.ok(guessed[0])
+  t.notOk(guessed.slice(100).includes(true))
+})

@@ -116,3 +116,15 @@ void test('property: no text makes the parsers do anything but match or answer 4
 })
 
 type Labels = Readonly<Record<string, string>>
+
+void test('a selector takes a time that grows with its length, not with the square of it', async t => {
+  const length = 1_000_000
+  const inList = parseLabelSelector(`app in (${'web,'.repeat(length / 4)}db)`)
+  t.equal(inList(object), true)
+  t.match(
+    refusal(() => parseLabelSelector(','.repeat(length))),
+    { code: 400 },
+  )
+  t.equal(parseFieldSelector(`metadata.name=a${' '.repeat(length)}`, services)(object), true)
+  t.equal(parseFieldSelector(`metadata.name=a${' '.repeat(length)}b`, services)(object), false)
+})

@@ -251,3 +251,12 @@ void test('fields that a patch does not name are as they were, whatever the patc
   )
   t.end()
 })
+
+void test('lists of tens of thousands of items are merged item by item, not each with all others', async t => {
+  const ports = Array.from({ length: 50_000 }, (_, i) => ({ port: i + 1 }))
+  const removed = ports.map(({ port: number }) => ({ $patch: 'delete', port: number + 49_999 }))
+  const fewer = strategicMergePatch({ ports }, { ports: removed }, schema)
+  t.strictSame(fewer, { ports: ports.slice(0, -1) })
+  const order = ports.filter(({ port: number }) => number % 2 === 0)
+  t.strictSame(strategicMergePatch({ ports }, { '$setElementOrder/ports': order }, schema), { ports })
+})

@@ -104,3 +104,31 @@ void test('generations count changes of what is wanted', t => {
   t.equal(generationOf(registry.update(endpointSlices, { ...slice, endpoints, metadata: labelled })), 3)
   t.end()
 })
+
+void test('a grace period without end is one that ends with the calendar', async t => {
+  const registry = registryWith(30)
+  for (const [name, gracePeriodSeconds] of Object.entries({ long: 1e12, longest: Number.MAX_SAFE_INTEGER })) {
+    registry.create(pods, { metadata: { name }, spec: {} })
+    const { object } = registry.delete(pods, { namespace: 'default', name }, { gracePeriodSeconds })
+    t.strictSame(terminationOf(object), ['9999-12-31T23:59:59Z', gracePeriodSeconds, 2])
+  }
+})
+
+void test('a Namespace that ends can be written, and still waits for what is in it', async t => {
+  const registry = registryWith(0)
+  registry.create(namespaces, { metadata: { name: 'mine', finalizers: ['example.com/held'] } })
+  const held = { metadata: { name: 'a', namespace: 'mine', finalizers: ['example.com/held'] } }
+  registry.create(pods, held)
+  t.equal(registry.delete(namespaces, { namespace: '', name: 'mine' }).gone, false)
+  registry.update(namespaces, { metadata: { name: 'mine', labels: { a: 'b' } } })
+  t.match(registry.get(namespaces, { namespace: '', name: 'mine' }), { metadata: { labels: { a: 'b' } } })
+  registry.update(pods, { metadata: { name: 'a', namespace: 'mine' } })
+  t.match(
+    refusal(() => registry.get(namespaces, { namespace: '', name: 'mine' })),
+    { code: 404 },
+  )
+  registry.create(namespaces, { metadata: { name: 'mine', finalizers: ['example.com/held'] } })
+  registry.delete(namespaces, { namespace: '', name: 'mine' })
+  registry.update(namespaces, { metadata: { name: 'mine' } })
+  t.equal(registry.store.get(namespaces, 'mine'), undefined, 'it goes with its last finalizer')
+})

@@ -174,3 +174,20 @@ function same(a: Map<string, KubeObject>, b: Map<string, KubeObject>): void {
     JSON.stringify([...state].sort(([a], [b]) => (a < b ? -1 : 1)))
   if (text(a) !== text(b)) throw new Error(`${text(a)} is not ${text(b)}`)
 }
+
+void test('the history of large objects is shorter, so that it stays within its memory', async t => {
+  const store = new Store({ historyLimitBytes: 100_000 })
+  const large = 'x'.repeat(10_000)
+  store.create(services, object('a'))
+  for (let i = 0; i < 100; i++) store.update(services, object('a', { large, i }))
+  const replayed: number[] = []
+  store.watch(services, store.resourceVersion - 8, ({ resourceVersion }) => replayed.push(resourceVersion))()
+  t.equal(replayed.length, 8)
+  t.match(
+    refusal(() => store.watch(services, store.resourceVersion - 20, () => undefined)),
+    { code: 410, reason: 'Expired' },
+  )
+  store.create(services, object('huge', { large: 'x'.repeat(200_000) }))
+  t.equal(store.list(services).items.length, 2, 'what is stored has nothing to do with it')
+  store.watch(services, store.resourceVersion, () => undefined)()
+})

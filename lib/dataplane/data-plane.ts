@@ -2,7 +2,7 @@
 // process boundary tomorrow. Everything that crosses is plain JSON.
 
 import type { ServicePortKey, TableUpdate } from '../model/proxy-table.ts'
-import type { ConnectionCounts, WorkerStatus } from '../ops/status.ts'
+import type { ConnectionCounts, WorkerRestarts, WorkerStatus } from '../ops/status.ts'
 import type { FailureReason } from './service-state.ts'
 
 export interface FrontendStatus {
@@ -24,8 +24,11 @@ export interface ServicePortStatus {
   readonly connections: ConnectionStatus
 }
 
-export interface DataPlaneStatus extends WorkerStatus {
+/** The sums over all workers; `pid` is the asked process's own, `generation` what all of them have applied. */
+export interface DataPlaneStatus extends Omit<WorkerStatus, 'index' | 'draining' | 'responding'> {
   readonly servicePorts: readonly ServicePortStatus[]
+  readonly workers: readonly WorkerStatus[]
+  readonly workerRestarts: WorkerRestarts
 }
 
 export interface DataPlane {
@@ -35,6 +38,17 @@ export interface DataPlane {
    */
   apply(update: TableUpdate): Promise<void>
   status(): Promise<DataPlaneStatus>
+  /**
+   * To be awaited before another data plane opens the same addresses: from then on each UDP client's datagrams come
+   * here as long as its flow lasts, although both sockets could get them.
+   */
+  prepareHandOver?(): Promise<void>
+  /**
+   * Takes nobody new: closes the listeners, and lets what is established go on until it ends or `timeoutMs` have passed
+   * (null: however long it takes). Resolves when nothing is left. Updates are still to be applied meanwhile, for the
+   * endpoints that go.
+   */
+  drain(timeoutMs: number | null): Promise<void>
   /** Closes listeners, flows and connections. May be called twice. */
   close(): Promise<void>
 }

@@ -72,12 +72,17 @@ export interface UdpListener {
   readonly address: Address
   /** Sends from the listener's own address, so that the client sees the reply from where it wrote to. */
   send(data: Uint8Array, ip: string, port: number): void
-  /** Closes the socket at once. May be called twice. */
+  /**
+   * Takes no further datagram out of the network and sends none, hands out those that wait, then closes by itself and
+   * calls `closed`, unless `close` came first.
+   */
+  retire(closed: () => void): void
+  /** Closes the socket at once: what waits in it is lost. May be called twice. */
   close(): void
 }
 
-/** One socket towards one endpoint. */
-export interface UdpUpstream {
+/** One socket towards one peer: an endpoint, or a client. */
+export interface UdpPeer {
   send(data: Uint8Array): void
   /** Closes the socket at once. May be called twice. */
   close(): void
@@ -126,5 +131,17 @@ export interface Engine {
    * what comes later, ICMP refusals (`code` ECONNREFUSED) and a missing route: the upstream is dead then and only
    * good for `close`. It may be called again before that.
    */
-  openUdp(to: Address, onDatagram: (data: Uint8Array) => void, onError: (error: Error) => void): UdpUpstream
+  openUdp(to: Address, onDatagram: (data: Uint8Array) => void, onError: (error: Error) => void): UdpPeer
+  /**
+   * Opens a socket of one client's own at a listener's address: the kernel prefers it to every listener there, of any
+   * process, and what is sent leaves from that address. Throws the system's error if there is no descriptor for it.
+   * What other clients sent while it was opened is handed out, too; `onError` gets ICMP refusals by the client, which
+   * change nothing.
+   */
+  connectUdp(
+    at: Address,
+    client: Address,
+    onDatagram: (data: Uint8Array, ip: string, port: number) => void,
+    onError: (error: Error) => void,
+  ): UdpPeer
 }

@@ -1,6 +1,6 @@
 // A frontend as the data plane runs it: open while its service port has endpoints for it, closed (so that the
 // kernel refuses) while there are none, and retried while its address can't be bound. One that can't be bound
-// affects nothing else.
+// affects nothing else. It may also be another process's to open: then what is established here goes on, and that's all.
 
 import { formatAddress, type Address, type Protocol } from '../model/address.ts'
 import { reasonOf } from '../model/error.ts'
@@ -15,6 +15,13 @@ export interface FrontendSocket {
   close(): void
   pause?(): void
   resume?(): void
+  /**
+   * Whether another process opens the same address soon, or has it open: what is established must stay here all the same.
+   * Where it is missing, nothing needs to be done for that.
+   */
+  expectSuccessor?(expected: boolean): void
+  /** Takes nobody new; what is established goes on until `close`. Where it is missing, `close` is enough. */
+  leave?(): void
 }
 
 /** `refusing`: no eligible endpoint, so the port is closed. The same words as in `status`. */
@@ -45,7 +52,11 @@ export class FrontendState {
   readonly #log: Log
   #state: ListenState = { name: 'refusing' }
   #socket: FrontendSocket | null = null
+  /** What was left with something established, until the frontend is closed or opened again. */
+  #left: FrontendSocket | null = null
   #wanted = false
+  #own = true
+  #leaving: Timer | null = null
   readonly #pausedFor = new Set<PauseReason>()
   #binding: Promise<void> | null = null
   #retry: Timer | null = null
@@ -76,19 +87,60 @@ export class FrontendState {
     const open =
       service.hasEndpoints(frontend.list) || (frontend.shortCircuit && service.hasEndpoints('cluster'))
     if (!open) return this.close()
+    if (!this.#own) return
     this.#wanted = true
     if (this.#state.name === 'refusing') this.#state = { name: 'binding' }
     if (this.#socket === null && this.#retry === null) await (this.#binding ??= this.#bind())
   }
 
-  /** Closes the port, for now or for good. May be called twice. */
+  /**
+   * Says whether this process is to open the frontend. Where it no longer is, the port is closed to new clients after
+   * `graceMs`, in which the one whose turn it is opens it; what is established goes on. `settle` opens it.
+   */
+  setOwn(own: boolean, graceMs: number): void {
+    if (own === this.#own) return
+    this.#own = own
+    this.#leaving?.cancel()
+    this.#leaving = null
+    this.#socket?.expectSuccessor?.(!own)
+    if (own) return
+    if (this.#socket === null) this.#leave()
+    else this.#leaving = this.#clock.after(graceMs, () => this.#leave())
+  }
+
+  /** Takes nobody new any more, now; what is established goes on. Resolves when nothing is open to new clients. */
+  async leave(): Promise<void> {
+    this.#own = false
+    this.#leave()
+    await this.#binding
+  }
+
+  /** Closes the port, for now or for good, and ends what belongs to it. May be called twice. */
   close(): void {
+    this.#stopListening()
+    this.#left?.close()
+    this.#left = null
+    this.#socket?.close()
+    this.#socket = null
+  }
+
+  #leave(): void {
+    this.#stopListening()
+    if (this.#socket === null) return
+    if (this.#socket.leave) {
+      this.#socket.leave()
+      this.#left = this.#socket
+    } else this.#socket.close()
+    this.#socket = null
+  }
+
+  #stopListening(): void {
+    this.#leaving?.cancel()
+    this.#leaving = null
     this.#wanted = false
     this.#retry?.cancel()
     this.#retry = null
     this.#retryMs = firstRetryMs
-    this.#socket?.close()
-    this.#socket = null
     this.#state = { name: 'refusing' }
   }
 
@@ -117,6 +169,8 @@ export class FrontendState {
   #opened(socket: FrontendSocket): void {
     if (this.#retryMs > firstRetryMs) this.#log.info({ frontend: this.#describe() }, 'bound at last')
     this.#socket = socket
+    // A socket that is opened where one was left takes over what that one has established.
+    this.#left = null
     this.#state = { name: 'listening' }
     this.#retryMs = firstRetryMs
     if (this.#pausedFor.size > 0) socket.pause?.()

@@ -6,14 +6,18 @@ import { formatAddress, type Protocol } from '../model/address.ts'
 import type { ServicePort, ServicePortKey, TableUpdate } from '../model/proxy-table.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
+import { noRestarts } from '../ops/status.ts'
 import type { PassiveHealthRules } from '../policy/passive-health.ts'
 import { SourceRanges } from '../policy/source-ranges.ts'
+import { ClientLimits } from './client-limits.ts'
 import { ConnectionLimits, serviceName, type ServiceName } from './connection-limits.ts'
 import type { DataPlane, DataPlaneStatus, FrontendStatus, ServicePortStatus } from './data-plane.ts'
 import { DescriptorBudget, descriptorLimit, openDescriptors } from './descriptor-budget.ts'
 import type { Engine } from './engine.ts'
+import { isOwn, type Members } from './frontend-placement.ts'
 import { FrontendState, type FrontendSocket } from './frontend-state.ts'
 import { ServiceState } from './service-state.ts'
+import type { SharedFact } from './shared-facts.ts'
 import { TcpProxy } from './tcp-proxy.ts'
 import { UdpProxy, type UdpOptions } from './udp-proxy.ts'
 
@@ -27,6 +31,10 @@ export interface DataPlaneOptions {
   /** Whether an endpoint that dies before it has answered is replaced by another, where that can't do harm. */
   readonly earlyRetry: boolean
   readonly udp: UdpOptions
+  /** TCP connections of one client address at a time; null: as many as it likes. */
+  readonly maxConnectionsPerClient: number | null
+  /** Told what the other workers of this node should know. */
+  readonly onFact?: (fact: SharedFact) => void
   /** Overrides the process's own limit of open descriptors. */
   readonly descriptorLimit?: number
 }
@@ -37,9 +45,16 @@ const observeEveryMs = 1000
 /** At its limit a busy data plane stops and goes on with every few connections: not a line each. */
 const warnEveryMs = 60_000
 
+/** How long a frontend that goes to another worker stays open here, so that the other one is listening before. */
+const handOverMs = 2000
+
+/** How long UDP clients get sockets of their own because another data plane is about to open the same addresses. */
+const expectSuccessorMs = 60_000
+
 export class LocalDataPlane implements DataPlane {
   readonly #options: DataPlaneOptions
   readonly #budget: DescriptorBudget
+  readonly #clients: ClientLimits | null
   readonly #limits = new ConnectionLimits(service => this.#onLimit(service))
   #nodeSources = new SourceRanges([])
   readonly #tcp: TcpProxy
@@ -54,6 +69,10 @@ export class LocalDataPlane implements DataPlane {
   #warnedAt = -Infinity
   /** Settled when every update so far is applied in full. */
   #applied: Promise<unknown> = Promise.resolve()
+  /** null: there is no other worker. */
+  #members: Members | null = null
+  #expectation: Timer | null = null
+  #draining: PromiseWithResolvers<void> | null = null
   #closed = false
 
   constructor(options: DataPlaneOptions) {
@@ -63,7 +82,15 @@ export class LocalDataPlane implements DataPlane {
       () => this.#setAccepting(false),
       () => this.#setAccepting(true),
     )
-    const shared = { budget: this.#budget, limits: this.#limits, nodeSources: () => this.#nodeSources }
+    const { maxConnectionsPerClient: perClient, clock, onFact } = options
+    this.#clients = perClient === null ? null : new ClientLimits(perClient, clock, fact => onFact?.(fact))
+    const shared = {
+      budget: this.#budget,
+      limits: this.#limits,
+      clients: this.#clients,
+      nodeSources: () => this.#nodeSources,
+      onGone: () => this.#checkDrained(),
+    }
     this.#tcp = new TcpProxy(options, shared)
     this.#udp = new UdpProxy(options, shared)
     this.#observer = options.clock.after(observeEveryMs, () => this.#lookAround())
@@ -88,7 +115,7 @@ export class LocalDataPlane implements DataPlane {
 
   async status(): Promise<DataPlaneStatus> {
     const open = this.#tcp.bytesByService()
-    return {
+    const own = {
       pid: process.pid,
       engine: this.#options.engine.name,
       generation: this.#generation,
@@ -99,20 +126,87 @@ export class LocalDataPlane implements DataPlane {
         limit: this.#budget.limit,
         accepting: !this.#budget.exhausted,
       },
+    }
+    return {
+      ...own,
+      workers: [{ ...own, index: 0, draining: false, responding: true }],
+      workerRestarts: noRestarts,
       servicePorts: [...this.#services.values()].map(service =>
         this.#serviceStatus(service, open.get(service)),
       ),
     }
   }
 
+  /** Holds for so long, or if null for good: the other data plane may never come. */
+  async prepareHandOver(forMs: number | null = expectSuccessorMs): Promise<void> {
+    this.#expectation?.cancel()
+    const { clock } = this.#options
+    this.#expectation = forMs === null ? null : clock.after(forMs, () => this.#udp.expectSuccessor(false))
+    this.#udp.expectSuccessor(true)
+  }
+
+  /**
+   * Which worker this is, and who the others are. Some frontends are opened by one worker only: those that become this
+   * one's are opened before it resolves; those that cease to be stay open for a moment, and what is established on them
+   * goes on. To lose nothing, tell the workers that lose frontends first.
+   */
+  async setMembers(own: number, members: readonly number[]): Promise<void> {
+    if (this.#closed) return
+    this.#members = { own, all: members }
+    this.#clients?.setMembers(this.#members)
+    for (const [key, frontend] of this.#frontends) this.#place(key, frontend)
+    const settled = [...this.#frontends.values()].map(frontend => frontend.settle())
+    this.#applied = Promise.all([this.#applied, ...settled])
+    await this.#applied
+  }
+
+  /** Takes over what other workers have found out. */
+  learn(facts: readonly SharedFact[]): void {
+    for (const fact of facts) {
+      if (fact.kind === 'client') this.#clients?.learn(fact.worker, fact.client, fact.connections)
+      else this.#services.get(fact.servicePort)?.learn(fact)
+    }
+  }
+
+  async drain(timeoutMs: number | null): Promise<void> {
+    if (this.#closed) return
+    this.#draining ??= Promise.withResolvers<void>()
+    const timer =
+      timeoutMs === null ? null : this.#options.clock.after(timeoutMs, () => this.#endEstablished())
+    await Promise.all([...this.#frontends.values()].map(frontend => frontend.leave()))
+    this.#checkDrained()
+    await this.#draining.promise
+    timer?.cancel()
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     this.#observer.cancel()
+    this.#expectation?.cancel()
     for (const [key, frontend] of this.#frontends) this.#drop(key, frontend)
     this.#services.clear()
     this.#portsOf.clear()
     this.#udp.close()
     this.#tcp.close()
+    this.#clients?.close()
+    this.#checkDrained()
+  }
+
+  #endEstablished(): void {
+    this.#udp.close()
+    this.#tcp.endAll()
+  }
+
+  /** Everything that was taken from the budget for frontends and clients is given back when it is really closed. */
+  #checkDrained(): void {
+    if (this.#draining !== null && this.#budget.used === 0) this.#draining.resolve()
+  }
+
+  /** Tells a frontend whether it is this process's to open. */
+  #place(key: string, frontend: FrontendState): void {
+    const { port } = frontend.owner.service
+    const own = this.#draining === null && (this.#members === null || isOwn(this.#members, port, key))
+    frontend.setOwn(own, handOverMs)
   }
 
   /** Takes the frontends that their owner no longer has out of use, without closing them yet. */
@@ -167,6 +261,7 @@ export class LocalDataPlane implements DataPlane {
       const owner = { service, frontend, sources }
       const state = this.#frontends.get(key) ?? this.#create(key, owner)
       state.owner = owner
+      this.#place(key, state)
       this.#pauseAtLimit(state)
       owned.push(state)
     }

@@ -11,10 +11,13 @@ import {
   newEndpointHealth,
   recordFailure,
   recordSuccess,
+  setAside,
   type EndpointHealth,
   type PassiveHealthRules,
 } from '../policy/passive-health.ts'
+import { hashOf, weight } from '../policy/rendezvous.ts'
 import { serviceName, type ServiceName } from './connection-limits.ts'
+import type { SharedFact } from './shared-facts.ts'
 
 /** What an endpoint's state needs to know of a TCP connection: how to end it, or its dial. */
 export interface Endable {
@@ -24,6 +27,8 @@ export interface Endable {
 /** One endpoint of one service port. The object is the identity: it is kept while the endpoint exists. */
 export interface EndpointState {
   readonly key: string
+  /** Of the key, for rendezvous hashing. */
+  readonly hash: number
   readonly address: Address
   readonly health: EndpointHealth
   /** TCP connections that are established, or are dialing it. */
@@ -48,6 +53,7 @@ export const failureReasons = [
   'overload',
   'source-range',
   'max-connections',
+  'client-limit',
 ] as const
 export type FailureReason = (typeof failureReasons)[number]
 
@@ -69,7 +75,12 @@ export interface ServiceStateOptions {
   readonly clock: Clock
   readonly random: () => number
   readonly passiveHealth: PassiveHealthRules
+  /** Told what other workers should know. */
+  readonly onFact?: (fact: SharedFact) => void
 }
+
+/** The share of the affinity timeout after which a renewal is told to the other workers. */
+const tellRenewalShare = 1 / 4
 
 export class ServiceState {
   readonly serviceName: ServiceName
@@ -130,20 +141,23 @@ export class ServiceState {
   }
 
   /**
-   * An endpoint for a client, other than those it tried: the one it had, where the service has affinity; else the
-   * balancer's choice. Endpoints that are set aside come last, and only if there is no other.
+   * An endpoint for a client, other than those it tried. With affinity: the one it had, else the one that its address
+   * hashes to, which is the same in every worker. Without: the balancer's choice. Endpoints that are set aside come
+   * last, and only if there is no other.
    */
   pick(list: ListName, clientIp: string, tried: readonly EndpointState[] = []): EndpointState | null {
     const now = this.#options.clock.now()
+    const isTried = (endpoint: EndpointState): boolean => tried.includes(endpoint)
     const isOut = (endpoint: EndpointState): boolean =>
-      isSetAside(endpoint.health, now) || isBeingProbed(endpoint) || tried.includes(endpoint)
+      isSetAside(endpoint.health, now) || isBeingProbed(endpoint) || isTried(endpoint)
+    const seconds = this.#port.affinityTimeoutSeconds
+    if (seconds === null) return this.#balancers[list].pick(isOut) ?? this.#balancers[list].pick(isTried)
+    const timeoutMs = seconds * 1000
     const endpoint =
-      this.#affineEndpoint(list, clientIp, now, isOut) ??
-      this.#balancers[list].pick(isOut) ??
-      this.#balancers[list].pick(each => tried.includes(each))
-    if (endpoint !== null && this.#port.affinityTimeoutSeconds !== null) {
-      this.#affinity.remember(clientIp, endpoint.key, now)
-    }
+      this.#affineEndpoint(list, clientIp, timeoutMs, now, isOut) ??
+      this.#hashedEndpoint(list, clientIp, isOut) ??
+      this.#hashedEndpoint(list, clientIp, isTried)
+    if (endpoint !== null) this.#remember(clientIp, endpoint.key, timeoutMs, now)
     return endpoint
   }
 
@@ -181,14 +195,34 @@ export class ServiceState {
 
   /** An endpoint answered a dial. */
   succeeded(endpoint: EndpointState): void {
+    const isNews = endpoint.health.timesSetAside > 0
     recordSuccess(endpoint.health)
+    if (isNews) this.#tellHealth(endpoint)
   }
 
   /** An endpoint didn't answer a dial. True if it is set aside by that. */
   failed(endpoint: EndpointState): boolean {
     if (!this.#isEligible(endpoint)) return false
     const { clock, passiveHealth } = this.#options
-    return recordFailure(endpoint.health, this.#eligibleHealth(), passiveHealth, clock.now())
+    const isNews = recordFailure(endpoint.health, this.#eligibleHealth(), passiveHealth, clock.now())
+    if (isNews) this.#tellHealth(endpoint)
+    return isNews
+  }
+
+  /** Takes over what another worker found out about this service port. What isn't known here is passed by. */
+  learn(fact: Extract<SharedFact, { readonly kind: 'affinity' | 'health' }>): void {
+    const now = this.#options.clock.now()
+    if (fact.kind === 'affinity') {
+      const seconds = this.#port.affinityTimeoutSeconds
+      if (seconds === null || fact.ageMs >= seconds * 1000) return
+      return this.#affinity.learn(fact.client, fact.endpoint, now - fact.ageMs)
+    }
+    const endpoint = this.#endpoints.get(fact.endpoint)
+    if (endpoint === undefined || this.#options.passiveHealth.failures === 0) return
+    if (fact.setAsideForMs <= 0) recordSuccess(endpoint.health)
+    else if (this.#isEligible(endpoint)) {
+      setAside(endpoint.health, this.#eligibleHealth(), fact.setAsideForMs, fact.timesSetAside, now)
+    }
   }
 
   /** The endpoints ("ip:port") that get no new connections for now because dials to them failed. */
@@ -206,15 +240,51 @@ export class ServiceState {
   #affineEndpoint(
     list: ListName,
     clientIp: string,
+    timeoutMs: number,
     now: number,
     isOut: (endpoint: EndpointState) => boolean,
   ): EndpointState | null {
-    const seconds = this.#port.affinityTimeoutSeconds
-    if (seconds === null) return null
-    const key = this.#affinity.find(clientIp, seconds * 1000, now)
+    const key = this.#affinity.find(clientIp, timeoutMs, now)
     // Only an endpoint that is eligible now counts; one that isn't dialable either is no better (kubernetes#24648).
     const endpoint = key !== null && this.#lists[list].has(key) ? this.#endpoints.get(key) : undefined
     return endpoint === undefined || isOut(endpoint) ? null : endpoint
+  }
+
+  #hashedEndpoint(
+    list: ListName,
+    clientIp: string,
+    isOut: (endpoint: EndpointState) => boolean,
+  ): EndpointState | null {
+    const clientHash = hashOf(clientIp)
+    let best: EndpointState | null = null
+    let heaviest = -1
+    // The lists are sorted: of equals, every worker takes the same one.
+    for (const key of this.#lists[list]) {
+      const endpoint = this.#endpoints.get(key)
+      if (endpoint === undefined) continue
+      const weighs = weight(clientHash, endpoint.hash)
+      if (weighs <= heaviest || isOut(endpoint)) continue
+      best = endpoint
+      heaviest = weighs
+    }
+    return best
+  }
+
+  #remember(client: string, endpoint: string, timeoutMs: number, now: number): void {
+    const usedAt = this.#affinity.remember(client, endpoint, now, timeoutMs * tellRenewalShare)
+    if (usedAt === null) return
+    const servicePort = this.#port.key
+    this.#options.onFact?.({ kind: 'affinity', servicePort, client, endpoint, ageMs: now - usedAt })
+  }
+
+  #tellHealth({ key, health }: EndpointState): void {
+    this.#options.onFact?.({
+      kind: 'health',
+      servicePort: this.#port.key,
+      endpoint: key,
+      setAsideForMs: Math.max(0, health.setAsideUntil - this.#options.clock.now()),
+      timesSetAside: health.timesSetAside,
+    })
   }
 
   #createBalancers(policy = this.#port.settings.balance): Record<ListName, Balancer<EndpointState>> {
@@ -272,6 +342,7 @@ export class ServiceState {
 function newEndpoint(key: string): EndpointState {
   return {
     key,
+    hash: hashOf(key),
     address: parseAddress(key),
     health: newEndpointHealth(),
     connections: new Set(),

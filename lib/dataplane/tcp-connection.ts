@@ -82,6 +82,10 @@ export class TcpConnection {
     this.#dialNext('no-endpoints')
   }
 
+  get clientIp(): string {
+    return this.#peer.ip
+  }
+
   get bytesIn(): number {
     return this.#state.name === 'relaying' ? this.#state.relay.bytesIn : 0
   }
@@ -117,6 +121,12 @@ export class TcpConnection {
     state.relay.finish()
     this.#timer?.cancel()
     this.#timer = this.#context.clock.after(politeEndMs, () => state.relay.abort())
+  }
+
+  /** Ends it in any state: as `end` where it is established, by reset where no endpoint has answered yet. */
+  endOrAbort(): void {
+    if (this.#state.name === 'relaying') this.end()
+    else this.abort()
   }
 
   /**

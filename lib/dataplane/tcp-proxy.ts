@@ -34,7 +34,7 @@ export class TcpProxy {
   constructor(options: TcpProxyOptions, shared: SharedState) {
     this.#options = options
     this.#shared = shared
-    const { budget, limits } = shared
+    const { budget, limits, clients } = shared
     this.#context = {
       engine: options.engine,
       clock: options.clock,
@@ -46,6 +46,8 @@ export class TcpProxy {
         this.#connections.delete(connection)
         budget.giveBack(perConnection)
         limits.giveBack(connection.service.serviceName)
+        clients?.giveBack(connection.clientIp)
+        shared.onGone()
       },
     }
     // Four looks within the limit, so that a connection is reaped at most a quarter late.
@@ -69,8 +71,10 @@ export class TcpProxy {
     return {
       close: () => {
         listener.close()
-        if (open) this.#shared.budget.giveBackListener()
+        if (!open) return
         open = false
+        this.#shared.budget.giveBackListener()
+        this.#shared.onGone()
       },
       pause: () => void listener.pause(),
       resume: () => listener.resume(),
@@ -89,6 +93,11 @@ export class TcpProxy {
     return sums
   }
 
+  /** Ends every connection: politely where it is established. */
+  endAll(): void {
+    for (const connection of this.#connections) connection.endOrAbort()
+  }
+
   close(): void {
     this.#reaper.cancel()
     for (const connection of this.#connections) connection.abort()
@@ -102,18 +111,20 @@ export class TcpProxy {
       this.#options.log.debug({ service: service.port.key, client: peer.ip, reason: refusal }, 'client reset')
       return this.#options.engine.reset(client)
     }
-    const { budget, limits, nodeSources } = this.#shared
+    const { budget, limits, clients, nodeSources } = this.#shared
     const list = listFor(owned, peer.ip, nodeSources())
     const connection = new TcpConnection(this.#context, service, list, client, peer)
     this.#connections.add(connection)
     budget.take(perConnection)
     limits.take(service.serviceName)
+    clients?.take(peer.ip)
     connection.start()
   }
 
   /** Why a client that was accepted isn't served. */
   #refusal({ service, sources }: FrontendOwner, peer: Address): FailureReason | null {
     if (sources !== null && !sources.contains(peer.ip)) return 'source-range'
+    if (this.#shared.clients?.isFull(peer.ip)) return 'client-limit'
     // The next two only where the engine can't hold connections in the backlog: fail fast instead of later.
     if (!this.#shared.budget.hasRoom) return 'overload'
     return this.#shared.limits.isFull(service.serviceName) ? 'max-connections' : null

@@ -3,7 +3,7 @@
 // and dies with it.
 
 import type { Clock, Timer } from '../ops/clock.ts'
-import type { UdpUpstream } from './engine.ts'
+import type { UdpPeer } from './engine.ts'
 import type { EndpointState, ServiceState } from './service-state.ts'
 
 export interface FlowTimeouts {
@@ -17,20 +17,35 @@ export interface FlowTimeouts {
 const streamAfterMs = 2000
 const sweepMs = 1000
 
+/** The order of last use is renewed at most this often per flow. */
+const renewMs = 1000
+
+/** How many flows are looked at to find the one that is silent the longest, where many were used within `renewMs`. */
+const maxLooks = 64
+
 /** One client's conversation with one endpoint through one frontend. */
 export interface Flow {
   readonly service: ServiceState
   readonly endpoint: EndpointState
-  readonly upstream: UdpUpstream
+  readonly upstream: UdpPeer
+  /** The client's own socket at the frontend's address; null: the frontend's own serves it. */
+  client: UdpPeer | null
   readonly startedAt: number
   /** Takes the flow out of its frontend's index. */
   readonly forget: () => void
   answered: boolean
   lastUsedAt: number
+  /** Its place in the order of last use is right as of this time. */
+  orderedAt: number
+}
+
+/** Traffic both ways for a while: more than one question and its answer. */
+export function isStream({ answered, lastUsedAt, startedAt }: Flow): boolean {
+  return answered && lastUsedAt - startedAt > streamAfterMs
 }
 
 export class FlowTable {
-  /** In order of last use, least recent first: re-inserting on use keeps a Set sorted. */
+  /** In order of `orderedAt`: re-inserting keeps a Set sorted. A flow has been used less than `renewMs` after that. */
   readonly #flows = new Set<Flow>()
   readonly #clock: Clock
   readonly #timeouts: FlowTimeouts
@@ -60,9 +75,15 @@ export class FlowTable {
 
   /** Closes the least recently used flow; false where there is none. */
   evictOldest(): boolean {
-    const [oldest] = this.#flows
-    if (oldest !== undefined) this.close(oldest)
-    return oldest !== undefined
+    let oldest: Flow | null = null
+    let looks = 0
+    for (const flow of this.#flows) {
+      if (oldest !== null && (flow.orderedAt > oldest.lastUsedAt || looks === maxLooks)) break
+      if (oldest === null || flow.lastUsedAt < oldest.lastUsedAt) oldest = flow
+      looks++
+    }
+    if (oldest !== null) this.close(oldest)
+    return oldest !== null
   }
 
   add(flow: Flow): void {
@@ -70,15 +91,21 @@ export class FlowTable {
     this.#sweeper ??= this.#clock.after(sweepMs, () => this.#sweep())
   }
 
-  touch(flow: Flow): void {
-    flow.lastUsedAt = this.#clock.now()
+  /** The flow was used. True where that is its first use for a while: a time to look at it, not at each datagram. */
+  touch(flow: Flow): boolean {
+    const now = this.#clock.now()
+    flow.lastUsedAt = now
+    if (now - flow.orderedAt < renewMs) return false
+    flow.orderedAt = now
     this.#flows.delete(flow)
     this.#flows.add(flow)
+    return true
   }
 
   close(flow: Flow): void {
     if (!this.#flows.delete(flow)) return
     flow.upstream.close()
+    flow.client?.close()
     flow.forget()
     this.#onClosed(flow)
   }
@@ -92,11 +119,10 @@ export class FlowTable {
   #sweep(): void {
     const now = this.#clock.now()
     for (const flow of this.#flows) {
-      const idleMs = now - flow.lastUsedAt
-      // Sorted by last use: nothing behind this one has been idle for longer.
-      if (idleMs < Math.min(this.#timeouts.idleMs, this.#timeouts.streamIdleMs)) break
-      const isStream = flow.answered && flow.lastUsedAt - flow.startedAt > streamAfterMs
-      if (idleMs >= (isStream ? this.#timeouts.streamIdleMs : this.#timeouts.idleMs)) this.close(flow)
+      // Sorted by it: nothing behind this one has been idle for longer.
+      if (now - flow.orderedAt < Math.min(this.#timeouts.idleMs, this.#timeouts.streamIdleMs)) break
+      const limitMs = isStream(flow) ? this.#timeouts.streamIdleMs : this.#timeouts.idleMs
+      if (now - flow.lastUsedAt >= limitMs) this.close(flow)
     }
     this.#sweeper = this.#flows.size > 0 ? this.#clock.after(sweepMs, () => this.#sweep()) : null
   }

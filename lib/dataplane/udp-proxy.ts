@@ -5,11 +5,12 @@
 import type { Clock } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
 import { listFor } from '../policy/source-ranges.ts'
-import type { Engine, UdpListener } from './engine.ts'
+import type { Engine } from './engine.ts'
 import type { FrontendSocket, FrontendState } from './frontend-state.ts'
 import type { FailureReason, ServiceState } from './service-state.ts'
 import type { SharedState } from './shared-state.ts'
 import { FlowTable, type Flow, type FlowTimeouts } from './udp-flows.ts'
+import { UdpFrontend } from './udp-frontend.ts'
 
 export interface UdpOptions extends FlowTimeouts {
   readonly maxFlows: number
@@ -22,13 +23,13 @@ export interface UdpProxyOptions {
   readonly udp: UdpOptions
 }
 
-/** One frontend's flows by client address and port. Two levels, so that no key is built per datagram. */
-type Clients = Map<string, Map<number, Flow>>
-
 export class UdpProxy {
   readonly #options: UdpProxyOptions
   readonly #shared: SharedState
   readonly #flows: FlowTable
+  /** Those that are open, and those that were left with flows of theirs. */
+  readonly #frontends = new Map<FrontendState, UdpFrontend>()
+  #successorExpected = false
 
   constructor(options: UdpProxyOptions, shared: SharedState) {
     this.#options = options
@@ -40,7 +41,8 @@ export class UdpProxy {
       flow.endpoint.active--
       const { counters } = flow.service
       counters.active--
-      budget.giveBack(1)
+      budget.giveBack(flow.client === null ? 1 : 2)
+      shared.onGone()
     })
   }
 
@@ -49,36 +51,25 @@ export class UdpProxy {
   }
 
   async listen(frontend: FrontendState): Promise<FrontendSocket> {
-    const { engine, log } = this.#options
-    const clients: Clients = new Map()
-    const listener = await engine.bindUdp(
-      frontend.address,
-      (data, ip, port) => {
-        let flow = clients.get(ip)?.get(port) ?? null
-        if (flow !== null && flow.service !== frontend.owner.service) {
-          // The frontend has moved to another service port since.
-          this.#flows.close(flow)
-          flow = null
-        }
-        flow ??= this.#open(frontend, listener, clients, ip, port)
-        if (flow === null) return
-        this.#flows.touch(flow)
-        flow.service.counters.bytesIn += data.length
-        flow.upstream.send(data)
-      },
-      error => log.debug({ frontend: frontend.address, err: error }, 'UDP socket error'),
-    )
-    this.#shared.budget.takeListener()
-    let open = true
+    // Left with flows and opened again: they are the same frontend's.
+    const udp = this.#frontends.get(frontend) ?? this.#create(frontend)
+    await udp.listen()
+    this.#frontends.set(frontend, udp)
+    udp.expectSuccessor(this.#successorExpected)
     return {
+      expectSuccessor: expected => udp.expectSuccessor(expected || this.#successorExpected),
+      leave: () => udp.leave(),
       close: () => {
-        if (!open) return
-        open = false
-        for (const ports of clients.values()) for (const flow of ports.values()) this.#flows.close(flow)
-        listener.close()
-        this.#shared.budget.giveBackListener()
+        udp.close()
+        if (this.#frontends.get(frontend) === udp) this.#frontends.delete(frontend)
       },
     }
+  }
+
+  /** As FrontendSocket.expectSuccessor, for every frontend that is open or opened later. */
+  expectSuccessor(expected: boolean): void {
+    this.#successorExpected = expected
+    for (const frontend of this.#frontends.values()) frontend.expectSuccessor(expected)
   }
 
   /** Closes the flows of a service port whose endpoint serves no more. */
@@ -89,18 +80,25 @@ export class UdpProxy {
     }
   }
 
+  /** Ends all flows; listeners stay open. */
   close(): void {
     this.#flows.closeAll()
   }
 
-  #open(
-    frontend: FrontendState,
-    listener: UdpListener,
-    clients: Clients,
-    clientIp: string,
-    clientPort: number,
-  ): Flow | null {
-    const { service, frontend: owned, sources } = frontend.owner
+  #create(frontend: FrontendState): UdpFrontend {
+    const { engine, log } = this.#options
+    const udp = new UdpFrontend(frontend, {
+      engine,
+      log,
+      flows: this.#flows,
+      shared: this.#shared,
+      openFlow: (clientIp, clientPort) => this.#open(udp, clientIp, clientPort),
+    })
+    return udp
+  }
+
+  #open(udp: UdpFrontend, clientIp: string, clientPort: number): Flow | null {
+    const { service, frontend: owned, sources } = udp.state.owner
     const { clock, engine, log } = this.#options
     if (sources !== null && !sources.contains(clientIp)) return this.#refuse(service, 'source-range')
     const list = listFor(owned, clientIp, this.#shared.nodeSources())
@@ -109,11 +107,10 @@ export class UdpProxy {
     this.#flows.makeRoom()
     while (!this.#shared.budget.hasRoom && this.#flows.evictOldest());
     const onReply = (data: Uint8Array): void => {
-      this.#flows.touch(flow)
       if (!flow.answered) service.succeeded(endpoint)
       flow.answered = true
       service.counters.bytesOut += data.length
-      listener.send(data, clientIp, clientPort)
+      udp.reply(flow, data, clientIp, clientPort)
     }
     const onError = (error: Error): void => {
       log.debug({ service: service.port.key, endpoint: endpoint.key, err: error }, 'UDP flow failed')
@@ -127,12 +124,17 @@ export class UdpProxy {
     try {
       const now = clock.now()
       const upstream = engine.openUdp(endpoint.address, onReply, onError)
-      const forget = (): void => {
-        const ports = clients.get(clientIp)
-        ports?.delete(clientPort)
-        if (ports?.size === 0) clients.delete(clientIp)
+      flow = {
+        service,
+        endpoint,
+        upstream,
+        client: null,
+        startedAt: now,
+        lastUsedAt: now,
+        orderedAt: now,
+        answered: false,
+        forget: () => udp.forget(clientIp, clientPort),
       }
-      flow = { service, endpoint, upstream, startedAt: now, lastUsedAt: now, answered: false, forget }
     } catch (error) {
       log.debug({ service: service.port.key, endpoint: endpoint.key, err: error }, 'no socket for a UDP flow')
       this.#shared.budget.starved()
@@ -142,8 +144,6 @@ export class UdpProxy {
     endpoint.active++
     service.counters.total++
     service.counters.active++
-    const ports = clients.get(clientIp) ?? new Map<number, Flow>()
-    clients.set(clientIp, ports.set(clientPort, flow))
     this.#flows.add(flow)
     return flow
   }

@@ -70,3 +70,21 @@ export type TableUpdate = {
       readonly removed: readonly ServicePortKey[]
     }
 )
+
+/** A whole table, with what the agent itself answers for it: what is kept on disk, and handed to a successor. */
+export type TableSnapshot = Extract<TableUpdate, { readonly type: 'snapshot' }> & {
+  /** Milliseconds since 1970 at which this was what the API server said. */
+  readonly asOf: number
+  readonly healthChecked: readonly HealthCheckedService[]
+}
+
+/** A Service whose load balancer asks this node for its health. */
+export interface HealthCheckedService {
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+  /** Its healthCheckNodePort. */
+  readonly port: number
+  /** Its ready endpoints on this node, by IP. */
+  readonly localEndpoints: number
+}

@@ -1,17 +1,22 @@
 // Session affinity: which endpoint a client of a service port had last. Keyed by the client's IP alone, so shared by
 // all the service port's frontends; sliding, as each new connection renews it; and bounded, because a client's IP is
-// the client's choice and the table must not grow with it.
+// the client's choice and the table must not grow with it. Several tables, one a worker, are kept alike by telling.
 
 interface Entry {
   readonly endpoint: string
   readonly usedAt: number
+  /** When the other tables were last told. */
+  readonly toldAt: number
 }
 
 /** Clients remembered per service port. Beyond it the one that came longest ago is forgotten. */
 export const maxAffinityClients = 65_536
 
+/** Decisions of two workers that are this close were made without knowing each other. */
+const simultaneousMs = 200
+
 export class AffinityTable {
-  /** In order of last use, least recent first. */
+  /** In order of last use, least recent first; what was learned late may stand too far back. */
   readonly #clients = new Map<string, Entry>()
   readonly #maxClients: number
 
@@ -35,13 +40,32 @@ export class AffinityTable {
     return null
   }
 
-  /** The client got this endpoint now. */
-  remember(clientIp: string, endpoint: string, now: number): void {
-    this.#clients.delete(clientIp)
-    this.#clients.set(clientIp, { endpoint, usedAt: now })
-    if (this.#clients.size <= this.#maxClients) return
-    const [oldest] = this.#clients.keys()
-    if (oldest !== undefined) this.#clients.delete(oldest)
+  /**
+   * The client got this endpoint now. Returns when other tables should be told that it did, or null if they needn't be:
+   * they know, and were told less than `tellEveryMs` ago.
+   */
+  remember(clientIp: string, endpoint: string, now: number, tellEveryMs = 0): number | null {
+    const known = this.#clients.get(clientIp)
+    const isNews = known?.endpoint !== endpoint
+    // A decision against a known one must look later than that to everyone.
+    const usedAt = known === undefined ? now : Math.max(now, known.usedAt + (isNews ? simultaneousMs : 0))
+    const tell = isNews || now - known.toldAt >= tellEveryMs
+    this.#put(clientIp, { endpoint, usedAt, toldAt: tell ? now : known.toldAt })
+    return tell ? usedAt : null
+  }
+
+  /**
+   * Another table was told so at `usedAt`. The later decision holds; of two at the same time, the same one in every
+   * table.
+   */
+  learn(clientIp: string, endpoint: string, usedAt: number): void {
+    const known = this.#clients.get(clientIp)
+    if (known !== undefined) {
+      const apartMs = usedAt - known.usedAt
+      const differ = known.endpoint !== endpoint
+      if (differ && Math.abs(apartMs) < simultaneousMs ? known.endpoint < endpoint : apartMs < 0) return
+    }
+    this.#put(clientIp, { endpoint, usedAt, toldAt: usedAt })
   }
 
   /** Forgets the clients whose timeout has passed; they are the first ones. */
@@ -54,5 +78,13 @@ export class AffinityTable {
 
   clear(): void {
     this.#clients.clear()
+  }
+
+  #put(clientIp: string, entry: Entry): void {
+    this.#clients.delete(clientIp)
+    this.#clients.set(clientIp, entry)
+    if (this.#clients.size <= this.#maxClients) return
+    const [oldest] = this.#clients.keys()
+    if (oldest !== undefined) this.#clients.delete(oldest)
   }
 }

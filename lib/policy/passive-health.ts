@@ -46,15 +46,29 @@ export function recordFailure(
   const probeFailed = health.timesSetAside > 0
   if (rules.failures === 0 || isSetAside(health, now)) return false
   if (health.consecutiveFailures < rules.failures && !probeFailed) return false
+  const durationMs = Math.min(rules.firstMs * 2 ** health.timesSetAside, rules.longestMs)
+  return setAside(health, all, durationMs, health.timesSetAside + 1, now)
+}
+
+/**
+ * Sets an endpoint aside for so long, for the how-manieth time; false, and without effect, where half of them are
+ * aside already. One that is aside already stays so for the new duration.
+ */
+export function setAside(
+  health: EndpointHealth,
+  all: Iterable<EndpointHealth>,
+  durationMs: number,
+  timesSetAside: number,
+  now: number,
+): boolean {
   let count = 0
-  let setAside = 0
+  let others = 0
   for (const each of all) {
     count++
-    if (isSetAside(each, now)) setAside++
+    if (each !== health && isSetAside(each, now)) others++
   }
-  if ((setAside + 1) * 2 > count) return false
-  const durationMs = Math.min(rules.firstMs * 2 ** health.timesSetAside, rules.longestMs)
+  if ((others + 1) * 2 > count) return false
   health.setAsideUntil = now + durationMs
-  health.timesSetAside++
+  health.timesSetAside = timesSetAside
   return true
 }

@@ -37,6 +37,23 @@ export class LimitedPlane {
     return (await this.#ask({ type: 'status' })) as DataPlaneStatus
   }
 
+  async drain(timeoutMs: number | null): Promise<void> {
+    await this.#ask({ type: 'drain', timeoutMs })
+  }
+
+  async prepareHandOver(): Promise<void> {
+    await this.#ask({ type: 'prepare-hand-over' })
+  }
+
+  async setMembers(own: number, members: readonly number[]): Promise<void> {
+    await this.#ask({ type: 'members', own, members })
+  }
+
+  /** The memory of its process, in bytes. */
+  async memory(): Promise<number> {
+    return (await this.#ask({ type: 'memory' })) as number
+  }
+
   /** Something else in the process takes all descriptors but so many. */
   async eatAllBut(left: number): Promise<void> {
     await this.#ask({ type: 'eat', left })

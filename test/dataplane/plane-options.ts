@@ -11,5 +11,6 @@ export const defaultOptions: Omit<DataPlaneOptions, 'engine'> = {
   passiveHealth: { failures: 0, firstMs: 0, longestMs: 0 },
   halfClosedTimeoutMs: 3_600_000,
   earlyRetry: true,
+  maxConnectionsPerClient: null,
   udp: { idleMs: 30_000, streamIdleMs: 180_000, maxFlows: 10_000 },
 }

@@ -10,6 +10,11 @@ import { defaultOptions } from './plane-options.ts'
 export type PlaneRequest =
   | { readonly type: 'apply'; readonly update: TableUpdate }
   | { readonly type: 'status' }
+  | { readonly type: 'drain'; readonly timeoutMs: number | null }
+  | { readonly type: 'prepare-hand-over' }
+  | { readonly type: 'members'; readonly own: number; readonly members: readonly number[] }
+  /** The memory of the process, in bytes, after a garbage collection where that can be asked for. */
+  | { readonly type: 'memory' }
   /** Opens files until only this many descriptors are left; negative: closes all of them again. */
   | { readonly type: 'eat'; readonly left: number }
   /** CPU seconds spent so far. */
@@ -26,9 +31,18 @@ process.on('disconnect', () => process.exit())
 function handle(request: PlaneRequest): unknown {
   if (request.type === 'apply') return plane.apply(request.update)
   if (request.type === 'status') return plane.status()
+  if (request.type === 'drain') return plane.drain(request.timeoutMs)
+  if (request.type === 'prepare-hand-over') return plane.prepareHandOver()
+  if (request.type === 'members') return plane.setMembers(request.own, request.members)
+  if (request.type === 'memory') return memory()
   if (request.type === 'eat') return eat(request.left)
   const { user, system } = process.cpuUsage()
   return (user + system) / 1e6
+}
+
+function memory(): number {
+  globalThis.gc?.()
+  return process.memoryUsage.rss()
 }
 
 /** Returns how many are eaten. */

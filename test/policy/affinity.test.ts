@@ -117,3 +117,79 @@ void test('whatever happens: as if everything were kept, of the latest clients',
     }),
   )
 })
+
+void test('what is news to other tables: a new client, another endpoint, a renewal once in a while', async t => {
+  const table = new AffinityTable()
+  const tellEveryMs = timeoutMs / 4
+  const steps: readonly [string, number, boolean][] = [
+    ['a:80', 0, true],
+    ['a:80', 1, false],
+    ['a:80', 2499, false],
+    ['a:80', 2500, true],
+    ['a:80', 4999, false],
+    ['b:80', 4999, true],
+    ['b:80', 5000, false],
+  ]
+  for (const [endpoint, now, isNews] of steps) {
+    t.equal(table.remember('10.0.0.1', endpoint, now, tellEveryMs) !== null, isNews, `${endpoint} at ${now}`)
+  }
+  table.learn('10.0.0.1', 'c:80', 6000)
+  t.equal(table.remember('10.0.0.1', 'c:80', 6001, tellEveryMs), null, 'the others know it')
+})
+
+const learned: readonly {
+  name: string
+  known: readonly [string, number] | null
+  heard: readonly [string, number]
+  holds: string
+}[] = [
+  { name: 'nothing was known', known: null, heard: ['b:80', 0], holds: 'b:80' },
+  { name: 'the later decision', known: ['a:80', 1000], heard: ['b:80', 2000], holds: 'b:80' },
+  { name: 'not the earlier one', known: ['a:80', 2000], heard: ['b:80', 1000], holds: 'a:80' },
+  {
+    name: 'at the same time, the same everywhere',
+    known: ['a:80', 1000],
+    heard: ['b:80', 1010],
+    holds: 'a:80',
+  },
+  { name: 'whichever comes first', known: ['b:80', 1010], heard: ['a:80', 1000], holds: 'a:80' },
+]
+for (const { name, known, heard, holds } of learned) {
+  void test(`learned from another table: ${name}`, async t => {
+    const table = new AffinityTable()
+    if (known !== null) table.remember('10.0.0.1', ...known)
+    table.learn('10.0.0.1', ...heard)
+    t.equal(table.find('10.0.0.1', timeoutMs, 3000), holds)
+  })
+}
+
+void test('learning renews, and does not grow the table beyond its limit', async t => {
+  const table = new AffinityTable(2)
+  table.remember('10.0.0.1', 'a:80', 0)
+  table.learn('10.0.0.1', 'a:80', 5000)
+  t.equal(table.find('10.0.0.1', timeoutMs, 14_999), 'a:80')
+  for (let client = 0; client < 10; client++) table.learn(`10.0.1.${client}`, 'a:80', 6000)
+  t.equal(table.size, 2)
+})
+
+void test('two tables that decide at the same time agree when they have told each other', async () => {
+  const endpoint = fc.constantFrom('a', 'b', 'c', null)
+  const round = fc.record({ first: endpoint, second: endpoint, apartMs: fc.nat({ max: 50 }) })
+  fc.assert(
+    fc.property(fc.array(round, { maxLength: 20 }), fc.nat({ max: 50 }), (rounds, delayMs) => {
+      const [one, two] = [new AffinityTable(), new AffinityTable()]
+      return rounds.every(({ first, second, apartMs }, index) => {
+        const [now, later] = [index * 1000, index * 1000 + apartMs]
+        const toldFirst = first === null ? null : one.remember('client', first, now)
+        // What the first has decided has arrived before the second decides, or after.
+        const inTime = delayMs <= apartMs
+        if (first !== null && toldFirst !== null && inTime) two.learn('client', first, toldFirst)
+        const toldSecond = second === null ? null : two.remember('client', second, later)
+        if (first !== null && toldFirst !== null && !inTime) two.learn('client', first, toldFirst)
+        if (second !== null && toldSecond !== null) one.learn('client', second, toldSecond)
+        const [ofOne, ofTwo] = [one, two].map(table => table.find('client', timeoutMs, later))
+        return ofOne === ofTwo
+      })
+    }),
+  )
+})

@@ -5,7 +5,7 @@ import { asSocket, resetSocket, withoutZone } from './conn.ts'
 import { NetRelay } from './relay.ts'
 import { dialTcp } from './tcp-dial.ts'
 import { NetTcpListener } from './tcp-listener.ts'
-import { bindUdp, openUdp } from './udp.ts'
+import { bindUdp, connectUdp, openUdp } from './udp.ts'
 
 export const netEngine: Engine = {
   name: 'net',
@@ -22,4 +22,5 @@ export const netEngine: Engine = {
   reset: conn => resetSocket(asSocket(conn)),
   bindUdp,
   openUdp,
+  connectUdp,
 }

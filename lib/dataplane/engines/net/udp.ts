@@ -1,9 +1,10 @@
-// UDP on node:dgram: one bound socket per frontend, one connected socket per flow. Binds, connects and sends are
-// synchronous, because the addresses are IPs and the `lookup` given to dgram calls back at once.
+// UDP on node:dgram: one bound socket per frontend, one connected socket per flow, and one at the frontend's address for
+// a client that must keep its flow when the frontend's socket goes or another process opens one there. Binds, connects
+// and sends are synchronous, because the addresses are IPs and the `lookup` given to dgram calls back at once.
 
 import dgram from 'node:dgram'
 import type { Address } from '../../../model/address.ts'
-import type { UdpListener, UdpUpstream } from '../../engine.ts'
+import type { UdpListener, UdpPeer } from '../../engine.ts'
 
 /** Asked of the kernel, which caps it at net.core.rmem_max: room for a burst while the loop is busy. */
 const recvBufferSize = 1 << 20
@@ -26,10 +27,48 @@ export async function bindUdp(
   socket.on('message', (data, from) => onDatagram(data, from.address, from.port))
   const { address, port } = socket.address()
   let open = true
+  let retired = false
   return {
     address: { ip: address, port },
     send(data, ip, port) {
-      if (open && socket.getSendQueueSize() < maxSendQueueBytes) socket.send(data, port, ip)
+      if (open && !retired && socket.getSendQueueSize() < maxSendQueueBytes) socket.send(data, port, ip)
+    },
+    retire(closed) {
+      if (!open || retired) return
+      retired = true
+      // Connected to itself, it is no listener to anyone any more, but keeps what it has received: closing it at once
+      // would lose that.
+      socket.connect(port, address)
+      whenRead(socket, () => {
+        if (!open) return
+        open = false
+        socket.close()
+        closed()
+      })
+    },
+    close() {
+      if (open) socket.close()
+      open = false
+    },
+  }
+}
+
+export function connectUdp(
+  at: Address,
+  client: Address,
+  onDatagram: OnDatagram,
+  onError: (error: Error) => void,
+): UdpPeer {
+  const socket = bound(at, true)
+  // Before it is connected, it is one more listener: what it gets in between is someone else's.
+  socket.on('message', (data, from) => onDatagram(data, from.address, from.port))
+  socket.on('error', onError)
+  socket.connect(client.port, client.ip)
+  const connected = isConnected(socket)
+  let open = true
+  return {
+    send(data) {
+      if (connected && open && socket.getSendQueueSize() < maxSendQueueBytes) socket.send(data)
     },
     close() {
       if (open) socket.close()
@@ -42,7 +81,7 @@ export function openUdp(
   to: Address,
   onDatagram: (data: Uint8Array) => void,
   onError: (error: Error) => void,
-): UdpUpstream {
+): UdpPeer {
   // Bound first: dgram's own implicit bind would lose its error (EMFILE) and never close the socket.
   const socket = bound({ ip: to.ip.includes(':') ? '::' : '0.0.0.0', port: 0 }, false)
   let open = true
@@ -88,6 +127,17 @@ function bound(at: Address, reusePort: boolean): dgram.Socket {
     throw failure
   }
   return socket
+}
+
+/** Calls back when a whole turn of the loop has found nothing more to read. */
+function whenRead(socket: dgram.Socket, done: () => void): void {
+  let seen = 0
+  socket.on('message', () => seen++)
+  const look = (before: number): void => {
+    if (seen === before) done()
+    else setImmediate(look, seen)
+  }
+  setImmediate(() => setImmediate(look, seen))
 }
 
 /** A connect that failed (no route) is reported as an 'error' in the next tick; until then nothing may be sent. */

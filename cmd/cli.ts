@@ -6,6 +6,7 @@ import { reasonOf, RelayError } from '../lib/model/error.ts'
 import { version } from '../lib/version.ts'
 import { checkCommand } from './check.ts'
 import { devCommand } from './dev.ts'
+import { reloadCommand } from './reload.ts'
 import { runCommand } from './run.ts'
 import { samplePodCommand } from './sample-pod.ts'
 import { statusCommand } from './status.ts'
@@ -20,6 +21,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   program.addCommand(runCommand())
   program.addCommand(devCommand())
   program.addCommand(statusCommand())
+  program.addCommand(reloadCommand())
   program.addCommand(checkCommand())
   program.addCommand(samplePodCommand(), { hidden: true })
   for (const command of [program, ...program.commands]) {
@@ -47,4 +49,5 @@ Examples:
   kube-relay run --kubeconfig ~/.kube/config      proxy for a cluster
   kube-relay run --manifests ./services           proxy for Services in YAML files, without a cluster
   kube-relay status                               what the agent on this machine serves now
+  kube-relay reload                               make it begin anew with the files now on disk
   kube-relay check --kubeconfig ~/.kube/config    can this node run it, and what is missing`

@@ -10,12 +10,16 @@ export type WatchState = (typeof watchStates)[number]
 
 export type EventResult = 'created' | 'skipped' | 'dropped' | 'failed'
 
+/** What became of the attempts to keep the table on disk. */
+export type TableSaves = Readonly<Record<'saved' | 'failed', number>>
+
 export class AgentMetrics {
   readonly #watchState: Gauge<'resource' | 'state'>
   readonly #lists: Counter<'resource'>
   readonly #watchFailures: Counter<'resource'>
   readonly #statusFailures: Counter
   #events: Readonly<Record<EventResult, number>> = { created: 0, skipped: 0, dropped: 0, failed: 0 }
+  #tableSaves: TableSaves | null = null
 
   constructor(registry: Registry, version: string) {
     const of = (name: string, help: string) => ({ name: `kube_relay_${name}`, help, registers: [registry] })
@@ -45,6 +49,14 @@ export class AgentMetrics {
       help: 'Kubernetes Events by what became of them',
       samples: () => Object.entries(this.#events).map(([result, value]) => ({ labels: { result }, value })),
     })
+    snapshotMetric({
+      registry,
+      type: 'counter',
+      name: 'kube_relay_snapshot_saves_total',
+      help: 'Attempts to keep the table in the state directory, by what became of them',
+      samples: () =>
+        Object.entries(this.#tableSaves ?? {}).map(([result, value]) => ({ labels: { result }, value })),
+    })
   }
 
   /** A list-watch has entered a state; to be called from its handler's `status`. */
@@ -57,6 +69,11 @@ export class AgentMetrics {
   /** The event recorder's counts since the start; they may not go back. */
   setEvents(counts: Readonly<Record<EventResult, number>>): void {
     this.#events = counts
+  }
+
+  /** Counts that may not go back; until the first call there are none, as without a state directory. */
+  setTableSaves(counts: TableSaves): void {
+    this.#tableSaves = counts
   }
 
   statusFailed(): void {

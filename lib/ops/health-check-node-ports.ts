@@ -1,6 +1,7 @@
 // The HTTP servers of Services with a healthCheckNodePort: a load balancer asks there whether this node has an endpoint
 // of the Service, and sends clients to nodes that have one (externalTrafficPolicy Local). One server per port number and
-// bind address. They are open to the network, and take part in nothing but their answer.
+// bind address, which a successor's may share for a while. They are open to the network, and take part in nothing but
+// their answer.
 
 import { formatAddress } from '../model/address.ts'
 import { reasonOf } from '../model/error.ts'
@@ -56,12 +57,14 @@ export class HealthCheckNodePorts {
   /**
    * Brings the servers in line with all Services that have a healthCheckNodePort now. A Service whose number of
    * endpoints has changed keeps its server and its connections. Of two Services with one port, the one that has it
-   * keeps it, else the first in the list gets it; the other one is reported, and gets it once it is free.
+   * keeps it, else the first in the list gets it; the other one is reported, and gets it once it is free. `nodePorts`
+   * are the TCP ports at which this node serves clients, each with its Service: none of them is opened, as the system
+   * would share the clients out between the two.
    */
-  sync(desired: readonly HealthChecked[]): void {
+  sync(desired: readonly HealthChecked[], nodePorts: ReadonlyMap<number, string> = new Map()): void {
     const wanted = new Map(desired.map(each => [nameKey(each), each]))
     for (const [key, { checked, servers }] of this.#entries) {
-      if (wanted.get(key)?.port === checked.port) continue
+      if (wanted.get(key)?.port === checked.port && !nodePorts.has(checked.port)) continue
       for (const server of servers) server.close()
       this.#entries.delete(key)
       this.#options.resolve(serviceReference(checked), bindFailedReason)
@@ -73,7 +76,7 @@ export class HealthCheckNodePorts {
     const owners = new Map([...this.#entries].map(([key, { checked }]) => [checked.port, key]))
     for (const [key, checked] of wanted) {
       if (this.#entries.has(key)) continue
-      const owner = checked.port === 0 ? undefined : owners.get(checked.port)
+      const owner = checked.port === 0 ? undefined : (nodePorts.get(checked.port) ?? owners.get(checked.port))
       if (owner === undefined) {
         owners.set(checked.port, key)
         this.#open(key, checked)
@@ -106,8 +109,6 @@ export class HealthCheckNodePorts {
         purpose: `health check of Service ${key}`,
         log: this.#options.log,
         clock: this.#options.clock,
-        // A NodePort of ours with the same number would silently share the load balancer's requests.
-        shared: false,
         ipv6Only: ip.includes(':'),
         onBindFailed: error => {
           failed.add(ip)

@@ -3,6 +3,7 @@
 // Some are reachable by anyone on the network, so what a client can hold on to is bounded in time, size and number.
 
 import http from 'node:http'
+import { Server as NetServer } from 'node:net'
 import { formatAddress, type Address } from '../model/address.ts'
 import { reasonOf } from '../model/error.ts'
 import type { Clock, Timer } from './clock.ts'
@@ -25,8 +26,6 @@ export interface HttpServerOptions {
   readonly purpose: string
   readonly log: Log
   readonly clock: Clock
-  /** Whether other sockets may be bound to the same port; true unless it says otherwise. */
-  readonly shared?: boolean
   /** Without IPv4 on a wildcard IPv6 address, for whoever listens on both. */
   readonly ipv6Only?: boolean
   /** Called when it can't be bound, with each attempt. The log has it only once. */
@@ -40,7 +39,7 @@ export interface HttpServer {
   readonly started: Promise<void>
   /** The bound address, or null while it isn't bound. */
   readonly address: Address | null
-  /** Closes the server and its connections. May be called twice. */
+  /** Closes the server at once, and connections after the answer to what they have asked. May be called twice. */
   close(): void
 }
 
@@ -60,13 +59,15 @@ const limits: http.ServerOptions = {
   connectionsCheckingInterval: 2000,
 }
 const idleTimeoutMs = 30_000
+/** For how long a closed server still answers what has reached it. */
+const lastAnswersMs = 1000
 const maxConnections = 256
 
 /** Serves routes, or one answer to everything, on an address. */
 export function startHttpServer(
   at: Address,
   routes: HttpRoutes | HttpHandler,
-  { purpose, log, clock, shared = true, ipv6Only = false, onBindFailed, onBound }: HttpServerOptions,
+  { purpose, log, clock, ipv6Only = false, onBindFailed, onBound }: HttpServerOptions,
 ): HttpServer {
   const server = http.createServer(limits, (request, response) => {
     answer(request, routes)
@@ -88,9 +89,11 @@ export function startHttpServer(
   server.timeout = idleTimeoutMs
   server.maxConnections = maxConnections
   let closed = false
+  let lastAnswers: Timer | null = null
   let retry: Timer | null = null
   let failed = false
-  const reusePort = shared && at.port !== 0
+  // A successor binds the same port before this one lets go of it.
+  const reusePort = at.port !== 0
   const listen = (): void => void server.listen({ host: at.ip, port: at.port, reusePort, ipv6Only })
 
   const started = new Promise<void>(resolve => {
@@ -123,8 +126,14 @@ export function startHttpServer(
     close() {
       closed = true
       retry?.cancel()
-      server.close()
-      server.closeAllConnections()
+      if (lastAnswers !== null) return
+      // Only the listener: http's own close also cuts those who have just connected, whose request is on its way, and
+      // whom at a hand-over nobody else answers.
+      NetServer.prototype.close.call(server, () => {
+        lastAnswers?.cancel()
+        server.close()
+      })
+      lastAnswers = clock.after(lastAnswersMs, () => server.closeAllConnections())
     },
   }
 }

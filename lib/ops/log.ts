@@ -11,13 +11,19 @@ export type LogLevel = (typeof logLevels)[number]
 export type LogFormat = 'text' | 'json'
 
 /** A logger on standard error. `text` is one line per entry: time, level, message, then key=value fields. */
-export function createLog(options: { readonly level: LogLevel; readonly format: LogFormat }): Log {
-  const base = { level: options.level, timestamp: pino.stdTimeFunctions.isoTime, base: null }
-  if (options.format === 'json') {
-    return pino(
-      { ...base, formatters: { level: label => ({ level: label }) } },
-      pino.destination({ fd: 2, sync: true }),
-    )
+export function createLog(options: {
+  readonly level: LogLevel
+  readonly format: LogFormat
+  /** What every line says besides its own. */
+  readonly fields?: Readonly<Record<string, string | number>>
+}): Log {
+  const { level, format, fields = {} } = options
+  const base = { level, timestamp: pino.stdTimeFunctions.isoTime, base: { ...fields } }
+  if (format === 'json') {
+    const destination = pino.destination({ fd: 2, sync: true })
+    // Whoever read standard error may be gone (EPIPE): that is no reason to end.
+    destination.on('error', () => {})
+    return pino({ ...base, formatters: { level: label => ({ level: label }) } }, destination)
   }
   return pino(base, { write: line => process.stderr.write(asText(line)) })
 }

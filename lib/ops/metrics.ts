@@ -48,7 +48,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   let status: StatusDocument | null = null
   const counters = new ServiceCounters()
   registerServiceMetrics(registry, counters, () => status)
-  registerStatusMetrics(registry, () => status)
+  registerStatusMetrics(registry, () => status, wallClock)
   if (options.processMetrics) collectDefaultMetrics({ register: registry })
 
   return {

@@ -14,8 +14,12 @@ const frontendStates: readonly FrontendStatus['state'][] = [
   'conflict',
 ]
 
-/** Registers them; without a status they have no samples. */
-export function registerStatusMetrics(registry: Registry, current: () => StatusDocument | null): void {
+/** Registers them; without a status they have no samples. `wallClock` is in milliseconds since 1970. */
+export function registerStatusMetrics(
+  registry: Registry,
+  current: () => StatusDocument | null,
+  wallClock: () => number,
+): void {
   const gauge = (name: string, help: string, samples: (status: StatusDocument) => readonly Sample[]): void =>
     snapshotMetric({
       registry,
@@ -29,8 +33,10 @@ export function registerStatusMetrics(registry: Registry, current: () => StatusD
     })
   const perWorker = (name: string, help: string, value: (worker: WorkerStatus) => number): void =>
     gauge(`worker_${name}`, help, ({ workers }) =>
-      // By index: a process id would make new series at every restart.
-      workers.map((worker, index) => ({ labels: { worker: String(index) }, value: value(worker) })),
+      // By index: a process id would make new series at every restart. Those that drain have given theirs away.
+      workers
+        .filter(({ draining }) => !draining)
+        .map(worker => ({ labels: { worker: String(worker.index) }, value: value(worker) })),
     )
 
   gauge('table_generation', 'The generation of the proxy table; grows by one with each update', status => [
@@ -41,6 +47,14 @@ export function registerStatusMetrics(registry: Registry, current: () => StatusD
   ])
   gauge('table_source', '1 for where the table comes from, 0 for the others', status =>
     sources.map(source => ({ labels: { source }, value: Number(source === status.source) })),
+  )
+  gauge(
+    'serving_snapshot',
+    '1 while the table of before the start is served, as the API server has not listed everything yet',
+    ({ source }) => [{ labels: {}, value: Number(source === 'snapshot') }],
+  )
+  gauge('snapshot_age_seconds', 'While it is: how long ago that table was kept', ({ asOf }) =>
+    asOf === undefined ? [] : [{ labels: {}, value: Math.max(0, (wallClock() - Date.parse(asOf)) / 1000) }],
   )
   gauge('services', 'Services that are served', ({ services }) => [
     { labels: {}, value: new Set(services.map(({ namespace, name }) => `${namespace}/${name}`)).size },
@@ -66,6 +80,36 @@ export function registerStatusMetrics(registry: Registry, current: () => StatusD
   gauge('udp_flows', 'UDP clients whose conversation is remembered', ({ workers }) => [
     { labels: {}, value: workers.reduce((sum, { udpFlows }) => sum + udpFlows, 0) },
   ])
+  gauge(
+    'workers',
+    'Workers that take new connections, and workers that only have what is left',
+    ({ workers }) =>
+      [false, true].map(draining => ({
+        labels: { state: draining ? 'draining' : 'serving' },
+        value: workers.filter(worker => worker.draining === draining).length,
+      })),
+  )
+  gauge(
+    'draining_connections_active',
+    'TCP connections that workers have open which are draining',
+    status => [{ labels: {}, value: sum(status.workers.filter(({ draining }) => draining)) }],
+  )
+  snapshotMetric({
+    registry,
+    type: 'counter',
+    name: 'kube_relay_worker_restarts_total',
+    help: 'Workers that were replaced, by what had become of them',
+    samples: () => {
+      const { crashed = 0, hung = 0, stopped = 0 } = current()?.workerRestarts ?? {}
+      const counts = { crashed, hung, stopped }
+      return Object.entries(counts).map(([reason, value]) => ({ labels: { reason }, value }))
+    },
+  })
+  perWorker(
+    'responding',
+    '0 while the worker does not answer; its other series are as last known then',
+    worker => Number(worker.responding),
+  )
   perWorker('generation', 'The generation that the worker has applied', ({ generation }) => generation)
   perWorker(
     'connections_active',
@@ -85,4 +129,8 @@ export function registerStatusMetrics(registry: Registry, current: () => StatusD
   perWorker('accepting', '1 while the worker accepts, 0 while it lacks descriptors', ({ descriptors }) =>
     Number(descriptors.accepting),
   )
+}
+
+function sum(workers: readonly WorkerStatus[]): number {
+  return workers.reduce((total, { activeConnections }) => total + activeConnections, 0)
 }

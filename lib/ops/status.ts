@@ -8,13 +8,42 @@ import type { ServiceType } from '../model/service.ts'
 export interface StatusDocument {
   readonly node: string
   readonly generation: number
+  /** `snapshot`: a table of before the start, until everything has been listed. */
   readonly source: 'apiserver' | 'snapshot' | 'manifests'
+  /** With `snapshot`, when its table was what the API server said (RFC 3339). */
+  readonly asOf?: string
   /** The table is whole: everything that exists has been listed, and the data plane has applied it. */
   readonly synced: boolean
   /** How each list-watch is doing, by resource: "watching", "listing", or why it is backing off. */
   readonly watches: Readonly<Record<string, string>>
   readonly services: readonly ServiceStatus[]
   readonly workers: readonly WorkerStatus[]
+  readonly workerRestarts: WorkerRestarts
+  /** The process that answers, where it can be told to reload. */
+  readonly agent?: AgentProcess
+}
+
+export interface AgentProcess {
+  readonly pid: number
+  /** Names this boot of this machine and the PID namespace: `pid` means nothing to a process with another one. */
+  readonly pidScope: string
+  /** RFC 3339. */
+  readonly startedAt: string
+  /** Reloads that went well. */
+  readonly reloads: number
+  /** How often a reload was asked for. */
+  readonly reloadRequests: number
+  readonly lastReload: LastReload | null
+}
+
+export interface LastReload {
+  /** When it ended (RFC 3339). */
+  readonly at: string
+  readonly ok: boolean
+  /** Why the agent goes on as it was before; not where it went well. */
+  readonly reason?: string
+  /** The `reloadRequests` when it began: it counts for all of them. */
+  readonly request: number
 }
 
 export interface ServiceStatus {
@@ -50,7 +79,13 @@ export interface ConnectionCounts {
 }
 
 export interface WorkerStatus {
+  /** From 0; a worker that takes another's place has its index. */
+  readonly index: number
   readonly pid: number
+  /** It takes nobody new and ends when nothing is left. */
+  readonly draining: boolean
+  /** False: it doesn't answer, and this is as it was last known. */
+  readonly responding: boolean
   readonly engine: string
   /** The last update that was applied in full; 0 before the first. */
   readonly generation: number
@@ -58,6 +93,20 @@ export interface WorkerStatus {
   readonly udpFlows: number
   readonly descriptors: { readonly used: number; readonly limit: number; readonly accepting: boolean }
 }
+
+/** Workers that were replaced since the start, by what had become of them. */
+export interface WorkerRestarts {
+  /** Ended by themselves or by a signal. */
+  readonly crashed: number
+  /** Killed because they gave no sign of life. */
+  readonly hung: number
+  /** Told to end by somebody else than their agent. */
+  readonly stopped: number
+  /** How long the last one was missing: from its end until another one served in its place. */
+  readonly lastGapMs: number | null
+}
+
+export const noRestarts: WorkerRestarts = { crashed: 0, hung: 0, stopped: 0, lastGapMs: null }
 
 const columns = [
   'NAMESPACE',
@@ -75,8 +124,9 @@ const columns = [
 
 /** The document as a table: a headline, then a line per frontend; repeated cells are left blank. */
 export function renderStatus(status: StatusDocument): string {
-  const { node, generation, source, synced, services } = status
-  const headline = `node ${node}   generation ${generation}   source ${source}   ${synced ? 'synced' : 'NOT SYNCED'}`
+  const { node, generation, source, asOf, synced, services } = status
+  const from = asOf === undefined ? source : `${source} of ${asOf}`
+  const headline = `node ${node}   generation ${generation}   source ${from}   ${synced ? 'synced' : 'NOT SYNCED'}`
   const troubles = Object.entries(status.watches)
     .filter(([, state]) => state !== 'watching')
     .map(([resource, state]) => `${resource}: ${state}`)

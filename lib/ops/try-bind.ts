@@ -1,4 +1,5 @@
-// Whether an address is free for a TCP listener, found out by opening one for a moment.
+// Whether an address is free for a TCP listener that shares it with other agents' (SO_REUSEPORT), found out by opening
+// one for a moment.
 
 import net from 'node:net'
 import type { Address } from '../model/address.ts'
@@ -9,7 +10,7 @@ export async function tryBind(at: Address): Promise<unknown> {
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
-      server.listen({ host: at.ip, port: at.port }, resolve)
+      server.listen({ host: at.ip, port: at.port, reusePort: true }, resolve)
     })
     return null
   } catch (error) {

@@ -170,6 +170,33 @@ void test('of two new ones the first in the list gets the port', async t => {
   t.strictSame(ports.serversOf('default', 'api'), [])
 })
 
+void test('a predecessor that is about to end has the same port: both answer, and none is missed', async t => {
+  const [old, successor] = [portsOf(t), portsOf(t)]
+  const port = await freePort()
+  old.ports.sync([checked({ port })])
+  await old.server()
+  successor.ports.sync([checked({ port })])
+  t.equal((await successor.server())?.port, port)
+  t.strictSame(successor.told, [])
+  old.ports.close()
+  for (let i = 0; i < 10; i++) t.equal((await ask({ ip: '127.0.0.1', port }, '/')).status, 200)
+})
+
+void test("a port at which a Service's clients are served isn't opened, or is given up", async t => {
+  const { ports, told, server } = portsOf(t)
+  const port = await freePort()
+  const nodePorts = new Map([[port, 'default/other']])
+  ports.sync([checked({ port })], nodePorts)
+  t.equal(await server(), null)
+  t.match(told.splice(0), [/on port \d+: it belongs to Service default\/other$/])
+  ports.sync([checked({ port })])
+  t.equal((await server())?.port, port)
+  t.strictSame(told.splice(0), ['web resolved'])
+  ports.sync([checked({ port })], nodePorts)
+  t.equal(await server(), null)
+  await t.rejects(ask({ ip: '127.0.0.1', port }, '/'), { code: 'ECONNREFUSED' })
+})
+
 void test('a port that someone else has is reported, retried, and resolved', async t => {
   const holder = net.createServer().listen(0, '127.0.0.1')
   await once(holder, 'listening')

@@ -103,24 +103,24 @@ void test('a port that is taken is retried, and the log has it once', async t =>
   t.match(log.take(), [/^info test server bound at last/])
 })
 
-void test('a server that is not shared has its port to itself', async t => {
-  const first = await serve(t, routes, { shared: false })
-  const port = first.server.address?.port ?? 0
-  const failed: Error[] = []
-  const second = await serve(t, routes, { port, onBindFailed: error => failed.push(error) })
-  t.equal(second.server.address, null)
-  t.match(failed, [{ code: 'EADDRINUSE' }])
-})
-
-void test('closing ends connections that say nothing, and can be done twice', async t => {
+void test('closing lets who has connected ask once more, ends those that say nothing, and can be done twice', async t => {
   const { server, clock } = await serve(t, routes)
-  const socket = net.connect(server.address?.port ?? 0, '127.0.0.1')
-  await once(socket, 'connect')
+  const port = server.address?.port ?? 0
+  const [silent, asking] = [net.connect(port, '127.0.0.1'), net.connect(port, '127.0.0.1')]
+  await Promise.all([once(silent, 'connect'), once(asking, 'connect')])
+  // An answer on a later connection: the server has taken both.
+  t.equal((await ask(server.address, '/json')).status, 503)
   server.close()
   server.close()
+  asking.write('GET /json HTTP/1.1\r\nhost: x\r\n\r\n')
+  const [answer] = (await once(asking, 'data')) as [Buffer]
+  t.match(answer.toString(), /^HTTP\/1\.1 503/)
   // Reset or ended, whichever the kernel makes of it.
-  socket.on('error', () => {})
-  await once(socket, 'close')
+  silent.on('error', () => {})
+  asking.on('error', () => {})
+  const ended = Promise.all([once(silent, 'close'), once(asking, 'close')])
+  clock.advance(1000)
+  await ended
   t.equal(server.address, null)
   t.equal(clock.pending, 0)
 })

@@ -240,12 +240,51 @@ void test('a status that cannot be had costs the series that come from it, and n
 
 void test('labels are escaped, and several workers have a series each', async t => {
   const services = [servicePort({ namespace: 'a"b\\c\nd' }, connections({ total: 1 }))]
-  const workers = [worker(), worker({ pid: 2, udpFlows: 5, generation: 6 })]
+  const workers = [worker(), worker({ index: 1, pid: 2, udpFlows: 5, generation: 6 })]
   const samples = await samplesOf(metricsOf(t, { status: async () => statusDocument({ services, workers }) }))
   const label = String.raw`namespace="a\"b\\c\nd"`
   t.ok([...samples.keys()].some(key => key.includes(label)))
   t.equal(samples.get('kube_relay_worker_generation{worker="1"}'), 6)
   t.equal(samples.get('kube_relay_udp_flows'), 7)
+})
+
+void test('workers that drain are counted, without series that are another one by now', async t => {
+  const workers = [
+    worker({ responding: false }),
+    worker({ pid: 2, generation: 3, draining: true, activeConnections: 4 }),
+    worker({ pid: 3, index: 1, generation: 3, draining: true, activeConnections: 5 }),
+  ]
+  const workerRestarts = { crashed: 2, hung: 1, stopped: 0, lastGapMs: 300 }
+  const status = async () => statusDocument({ workers, workerRestarts })
+  const samples = await samplesOf(metricsOf(t, { status }))
+  t.equal(samples.get('kube_relay_worker_generation{worker="0"}'), 7)
+  t.equal(samples.get('kube_relay_worker_responding{worker="0"}'), 0)
+  t.equal(samples.get('kube_relay_worker_generation{worker="1"}'), undefined)
+  t.equal(samples.get('kube_relay_workers{state="serving"}'), 1)
+  t.equal(samples.get('kube_relay_workers{state="draining"}'), 2)
+  t.equal(samples.get('kube_relay_draining_connections_active'), 9)
+  t.equal(samples.get('kube_relay_worker_restarts_total{reason="crashed"}'), 2)
+  t.equal(samples.get('kube_relay_worker_restarts_total{reason="stopped"}'), 0)
+})
+
+void test('a table of before the start has its age, as long as it is served', async t => {
+  const asOf = new Date(1_700_000_000_500 - 90_000).toISOString()
+  const seeded = async () => statusDocument({ source: 'snapshot', asOf })
+  const samples = await samplesOf(metricsOf(t, { status: seeded }))
+  t.equal(samples.get('kube_relay_serving_snapshot'), 1)
+  t.equal(samples.get('kube_relay_snapshot_age_seconds'), 90)
+  t.equal(samples.get('kube_relay_table_source{source="snapshot"}'), 1)
+  const listed = await samplesOf(metricsOf(t))
+  t.equal(listed.get('kube_relay_serving_snapshot'), 0)
+  t.equal(listed.get('kube_relay_snapshot_age_seconds'), undefined)
+})
+
+void test('saves of the table are counted where there are any', async t => {
+  const metrics = metricsOf(t)
+  const key = 'kube_relay_snapshot_saves_total{result="failed"}'
+  t.equal((await samplesOf(metrics)).get(key), undefined)
+  metrics.agent.setTableSaves({ saved: 3, failed: 2 })
+  t.equal((await samplesOf(metrics)).get(key), 2)
 })
 
 void test('events are counted by what became of them', async t => {

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { renderStatus, type ServiceStatus, type StatusDocument } from '../../lib/ops/status.ts'
+import { noRestarts, renderStatus, type ServiceStatus, type StatusDocument } from '../../lib/ops/status.ts'
 
 const web: ServiceStatus = {
   namespace: 'default',
@@ -33,6 +33,7 @@ const status: StatusDocument = {
   watches: { services: 'watching', endpointslices: 'not connected, trying again: refused' },
   services: [web],
   workers: [],
+  workerRestarts: noRestarts,
 }
 
 void test('the table has a headline, what is wrong, and a line per frontend', async t => {
@@ -52,4 +53,10 @@ void test('the table has a headline, what is wrong, and a line per frontend', as
 
 void test('without services and before the first sync it says so', async t => {
   t.match(renderStatus({ ...status, services: [], synced: false }), /NOT SYNCED[^]*no services/)
+})
+
+void test('a table of before the start is shown with its age', async t => {
+  const asOf = '2026-01-31T12:00:00.000Z'
+  const [headline] = renderStatus({ ...status, source: 'snapshot', asOf, synced: false }).split('\n')
+  t.equal(headline, `node node-1   generation 42   source snapshot of ${asOf}   NOT SYNCED`)
 })

@@ -1,6 +1,12 @@
 // Status documents for tests: one Service with one frontend that listens; a test overrides what it is about.
 
-import type { ConnectionCounts, ServiceStatus, StatusDocument, WorkerStatus } from '../../lib/ops/status.ts'
+import {
+  noRestarts,
+  type ConnectionCounts,
+  type ServiceStatus,
+  type StatusDocument,
+  type WorkerStatus,
+} from '../../lib/ops/status.ts'
 
 export function connections(counts: Partial<ConnectionCounts> = {}): ConnectionCounts {
   return {
@@ -36,7 +42,10 @@ export function servicePort(
 
 export function worker(fields: Partial<WorkerStatus> = {}): WorkerStatus {
   return {
+    index: 0,
     pid: 1,
+    draining: false,
+    responding: true,
     engine: 'net',
     generation: 7,
     activeConnections: 3,
@@ -55,6 +64,7 @@ export function statusDocument(fields: Partial<StatusDocument> = {}): StatusDocu
     watches: { services: 'watching' },
     services: [servicePort()],
     workers: [worker()],
+    workerRestarts: noRestarts,
     ...fields,
   }
 }

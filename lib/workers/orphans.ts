@@ -1,0 +1,101 @@
+// Workers whose agent was killed serve on, and wait on a socket in the state directory for an agent that takes new
+// clients in their place. This is that agent's side: it looks for them, tells them to take nobody new, and clears away
+// what dead ones have left there.
+
+import { readdir, rm } from 'node:fs/promises'
+import net from 'node:net'
+import path from 'node:path'
+import { reasonOf } from '../model/error.ts'
+import type { Clock, Timer } from '../ops/clock.ts'
+import type { Log } from '../ops/log.ts'
+
+export interface OrphanWatchOptions {
+  /** The state directory; null: there is no place to meet. */
+  readonly stateDir: string | null
+  readonly log: Log
+  readonly clock: Clock
+  /** Resolves when new clients are taken here. */
+  readonly after: Promise<void>
+  /** For how long their connections may go on; null: until they end. */
+  readonly drainTimeoutMs: () => number | null
+}
+
+/** In the state directory: "PID.sock". */
+export const orphanFolder = 'workers'
+
+/** An agent beside this one may be killed at any time, and its workers be orphans from then on. */
+const lookEveryMs = 5000
+const answerWithinMs = 5000
+
+/** Looks for orphans once `after` has resolved and from time to time; returns what ends that. */
+export function watchOrphans(options: OrphanWatchOptions): () => void {
+  const { stateDir, log, clock, after, drainTimeoutMs } = options
+  if (stateDir === null) return () => {}
+  const folder = path.join(stateDir, orphanFolder)
+  let timer: Timer | null = null
+  let stopped = false
+  const look = async (): Promise<void> => {
+    if (stopped) return
+    for (const name of await socketsIn(folder)) {
+      if (!stopped) await tell(path.join(folder, name), drainTimeoutMs(), log)
+    }
+    if (!stopped) timer = clock.after(lookEveryMs, () => void look())
+  }
+  // Where the workers don't start, nobody is to stop serving.
+  after.then(look, () => {})
+  return () => {
+    stopped = true
+    timer?.cancel()
+  }
+}
+
+async function socketsIn(folder: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(folder)).filter(name => /^\d+\.sock$/.test(name))
+  } catch {
+    return []
+  }
+}
+
+async function tell(file: string, timeoutMs: number | null, log: Log): Promise<void> {
+  const pid = Number(path.basename(file, '.sock'))
+  try {
+    await sendLine(file, JSON.stringify({ type: 'drain', timeoutMs }))
+    log.info({ pid }, 'a worker of an earlier agent was still serving: it takes nobody new from now on')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return
+    // A dead one's. A living one is about to listen, or another process has its number by now: it is looked at again.
+    if (code === 'ECONNREFUSED' && isAlive(pid)) return
+    if (code !== 'ECONNREFUSED') {
+      log.warn({ pid }, `a worker of an earlier agent can't be told to end at ${file}: ${reasonOf(error)}`)
+      return
+    }
+  }
+  await rm(file, { force: true }).catch(() => {})
+}
+
+/** Sends one line; resolves when the other side has closed, which it does when it has read the line. */
+function sendLine(file: string, line: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(file)
+    socket.setTimeout(answerWithinMs, () =>
+      socket.destroy(new Error(`no answer within ${answerWithinMs / 1000} s`)),
+    )
+    socket.on('error', reject)
+    socket.on('connect', () => socket.end(`${line}\n`))
+    socket.on('close', failed => {
+      if (!failed) resolve()
+    })
+    socket.resume()
+  })
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}

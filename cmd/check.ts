@@ -1,15 +1,19 @@
 // kube-relay check: can this node run it, and what is missing. Exits with 1 if something fails.
 
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { runChecks, type CheckResult } from '../lib/check.ts'
 import type { ClusterAccess } from '../lib/kube/cluster-access.ts'
 import { loadClusterAccess } from '../lib/kube/load-cluster-access.ts'
 import { reasonOf } from '../lib/model/error.ts'
 import { addClusterFlags, nodeNameFrom, type ClusterFlags } from './flags.ts'
+import { parseWorkers } from './life-cycle-flags.ts'
+import { chosenStateDirectory, usualStateDirectory } from './state-directory.ts'
 
 interface CheckFlags extends ClusterFlags {
   readonly hostnameOverride?: string
   readonly api: boolean
+  readonly workers: number
+  readonly stateDir?: string
 }
 
 export function checkCommand(): Command {
@@ -17,6 +21,10 @@ export function checkCommand(): Command {
   return addClusterFlags(command)
     .option('--hostname-override <name>', "this node's name (default: $NODE_NAME, else the host's name)")
     .option('--no-api', 'leave out the API server')
+    .addOption(
+      new Option('--workers <n>', 'as for run').argParser(parseWorkers).default(parseWorkers('auto'), 'auto'),
+    )
+    .option('--state-dir <dir>', `as for run (default: $STATE_DIRECTORY, else ${usualStateDirectory})`)
     .addHelpText(
       'after',
       '\nExamples:\n  kube-relay check --kubeconfig ~/.kube/config\n  kube-relay check --no-api',
@@ -32,6 +40,8 @@ async function check(flags: CheckFlags): Promise<void> {
       { ip: '127.0.0.1', port: 10_249 },
       { ip: '0.0.0.0', port: 10_256 },
     ],
+    workers: flags.workers,
+    stateDir: chosenStateDirectory(flags.stateDir, process.env, usualStateDirectory),
   })
   const width = Math.max(...results.map(({ name }) => name.length))
   process.stdout.write(results.map(result => render(result, width)).join(''))

@@ -10,11 +10,13 @@ export interface StatusInput extends Pick<
   StatusDocument,
   'node' | 'generation' | 'source' | 'synced' | 'watches'
 > {
+  /** While a snapshot is served, whatever `source` says: how old it is, in milliseconds since 1970. Else null. */
+  readonly asOf: number | null
   readonly servicePorts: Iterable<ServicePort>
   readonly dataPlane: DataPlaneStatus
 }
 
-export function buildStatus({ servicePorts, dataPlane, ...head }: StatusInput): StatusDocument {
+export function buildStatus({ servicePorts, dataPlane, asOf, ...head }: StatusInput): StatusDocument {
   const running = new Map(dataPlane.servicePorts.map(port => [port.key, port]))
   const merged = new Map<string, ServiceStatus>()
   for (const port of [...servicePorts].sort(byName)) {
@@ -23,8 +25,9 @@ export function buildStatus({ servicePorts, dataPlane, ...head }: StatusInput): 
     const other = merged.get(name)
     merged.set(name, other === undefined ? status : mergeFamilies(other, status))
   }
-  const { servicePorts: _, ...worker } = dataPlane
-  return { ...head, services: [...merged.values()], workers: [worker] }
+  const { workers, workerRestarts } = dataPlane
+  const from = asOf === null ? {} : { source: 'snapshot' as const, asOf: new Date(asOf).toISOString() }
+  return { ...head, ...from, services: [...merged.values()], workers, workerRestarts }
 }
 
 function serviceStatus(port: ServicePort, running: ServicePortStatus | undefined): ServiceStatus {

@@ -13,7 +13,7 @@ import { nodeReference, serviceReference } from './model/object-event.ts'
 import type { ServicePort } from './model/proxy-table.ts'
 import type { Service } from './model/service.ts'
 import type { Clock, Timer } from './ops/clock.ts'
-import type { WatchState } from './ops/agent-metrics.ts'
+import type { TableSaves, WatchState } from './ops/agent-metrics.ts'
 import { dataPathProblem } from './ops/data-path.ts'
 import { HealthCheckNodePorts } from './ops/health-check-node-ports.ts'
 import { jsonAnswer, startHttpServer, type HttpRoutes, type HttpServer } from './ops/http-server.ts'
@@ -33,6 +33,8 @@ export interface TelemetryOptions {
   /** Where health check node ports listen. */
   readonly nodePortIps: readonly string[]
   readonly configz: Readonly<Record<string, unknown>>
+  /** How often the table was kept on disk; absent where it isn't. */
+  readonly tableSaves?: () => TableSaves
   readonly metricsBindAddress: Address | null
   readonly healthzBindAddress: Address | null
 }
@@ -158,6 +160,11 @@ export class AgentTelemetry {
     }
   }
 
+  /** A table of before the start is served: load balancers get the health that this node had by it. */
+  seeded(desired: DesiredState): void {
+    this.#syncHealthChecks(desired)
+  }
+
   /** Times one sync: call it when the sync takes up the changes, and what it returns when they are served. */
   syncStarts(): (desired: DesiredState) => void {
     const startedAt = this.#options.clock.now()
@@ -184,6 +191,8 @@ export class AgentTelemetry {
     const routes = observabilityRoutes({
       metrics: async () => {
         this.#metrics.agent.setEvents(this.#events.counts)
+        const saves = this.#options.tableSaves?.()
+        if (saves !== undefined) this.#metrics.agent.setTableSaves(saves)
         return await this.#metrics.answer()
       },
       status,
@@ -211,11 +220,17 @@ export class AgentTelemetry {
       this.#health.updated(family)
     }
     for (const change of changes) kubeProxy.programmed(change.family, latencySeconds(change, Date.now()))
-    this.#healthChecks.sync(desired.healthChecked())
+    this.#syncHealthChecks(desired)
     for (const [key, count] of countWithoutLocalEndpoints(desired.servicePorts)) {
       const [family, policy] = key.split('/') as [IpFamily, 'internal' | 'external']
       kubeProxy.setNoLocalEndpoints(family, policy, count)
     }
+  }
+
+  #syncHealthChecks(desired: DesiredState): void {
+    const checked = desired.healthChecked()
+    // Seldom any: then the table isn't searched.
+    this.#healthChecks.sync(checked, checked.length === 0 ? undefined : nodePortsIn(desired.servicePorts))
   }
 
   /** What shows only over time: frontends that can't be bound, endpoints that are set aside, a data path that fails. */
@@ -253,6 +268,18 @@ function serviceOfSlice(object: KubeObject): string {
   const { namespace } = objectName(object)
   const name = asString(asFields(asFields(object.metadata)['labels'])[serviceNameLabel])
   return nameKey({ namespace, name })
+}
+
+/** The TCP NodePorts that are served, each with its Service. */
+function nodePortsIn(ports: Iterable<ServicePort>): ReadonlyMap<number, string> {
+  const found = new Map<number, string>()
+  for (const { protocol, frontends, ...service } of ports) {
+    if (protocol !== 'TCP') continue
+    for (const { kind, port, conflict } of frontends) {
+      if (kind === 'NodePort' && conflict === undefined) found.set(port, nameKey(service))
+    }
+  }
+  return found
 }
 
 /** Service ports by "family/policy" whose Local policy finds nothing on this node while endpoints exist elsewhere. */

@@ -1,5 +1,6 @@
-// The composition root of the agent: list-watches feed the desired state, a sync runner brings its changes to the
-// data plane, and telemetry tells how it is going. The agent itself never touches a client's bytes.
+// The composition root of one agent: list-watches feed the desired state, a sync runner brings its changes to the
+// data plane (worker processes, or this one), and telemetry tells how it is going. It may begin with a table from
+// elsewhere, which is served until everything has been listed; and it ends in two ways, with its clients or without.
 
 import { EventEmitter, once } from 'node:events'
 import { buildStatus } from './agent-status.ts'
@@ -8,8 +9,11 @@ import { DesiredState } from './control/desired-state.ts'
 import { localAddresses, watchLocalAddresses } from './control/local-addresses.ts'
 import type { NodePortAddresses } from './control/node-port-addresses.ts'
 import { SyncRunner } from './control/sync-runner.ts'
+import { openTableFile } from './control/table-file.ts'
+import type { DataPlane } from './dataplane/data-plane.ts'
 import { netEngine } from './dataplane/engines/net/net-engine.ts'
 import { LocalDataPlane } from './dataplane/local-data-plane.ts'
+import type { SharedFact } from './dataplane/shared-facts.ts'
 import type { UdpOptions } from './dataplane/udp-proxy.ts'
 import { KubeClient } from './kube/client.ts'
 import type { ClusterAccess } from './kube/cluster-access.ts'
@@ -17,14 +21,18 @@ import type { ListWatchHandler, ListWatchState } from './kube/list-watch-state.t
 import { ListWatch } from './kube/list-watch.ts'
 import type { WatchedResource } from './kube/resource.ts'
 import type { Address } from './model/address.ts'
+import { reasonOf } from './model/error.ts'
 import { isNodeEligible, readNode } from './model/node.ts'
 import { nameKey } from './model/objects.ts'
 import type { ProxySettings } from './model/proxy-settings.ts'
-import { systemClock, type Clock } from './ops/clock.ts'
+import type { TableSnapshot, TableUpdate } from './model/proxy-table.ts'
+import { pause, systemClock, type Clock } from './ops/clock.ts'
 import type { Log } from './ops/log.ts'
-import type { StatusDocument } from './ops/status.ts'
+import type { AgentProcess, StatusDocument, WorkerStatus } from './ops/status.ts'
 import type { PassiveHealthRules } from './policy/passive-health.ts'
 import { version } from './version.ts'
+import type { WorkerOptions } from './workers/messages.ts'
+import { WorkerPool } from './workers/worker-pool.ts'
 import { endpointSlices, ownNode, services } from './watched-resources.ts'
 
 export interface AgentOptions {
@@ -38,6 +46,8 @@ export interface AgentOptions {
   readonly defaults: ProxySettings
   readonly passiveHealth: PassiveHealthRules
   readonly earlyRetry: boolean
+  /** TCP connections of one client address at a time; null: as many as it likes. */
+  readonly maxConnectionsPerClient: number | null
   readonly nodePortAddresses: NodePortAddresses
   /** The node's primary address instead of what its Node object says; null: as it says. */
   readonly nodeIp: string | null
@@ -47,6 +57,10 @@ export interface AgentOptions {
   readonly minSyncIntervalMs: number
   readonly halfClosedTimeoutMs: number
   readonly udp: UdpOptions
+  /** The processes that proxy; null: this one does. */
+  readonly workers: WorkersOptions | null
+  /** Where the last good table is kept for a start without API server; null: nowhere. */
+  readonly stateDir: string | null
   /** Serves /metrics, /status, /configz, /proxyMode. null: not at all. */
   readonly metricsBindAddress: Address | null
   /** Serves /healthz, /livez. null: not at all. */
@@ -55,29 +69,75 @@ export interface AgentOptions {
   readonly configz: Readonly<Record<string, unknown>>
 }
 
+export interface WorkersOptions extends Omit<WorkerOptions, 'dataPlane' | 'stateDir'> {
+  /** How many; at least 1. */
+  readonly count: number
+  /** How to start one: the program with all its arguments. */
+  readonly command: readonly string[]
+}
+
+/** What an agent has from outside of its configuration: what was before it, and what is around it. */
+export interface AgentContext {
+  /** What a predecessor serves: it is served at once, until everything has been listed. */
+  readonly seed: TableSnapshot | null
+  /** What its workers have found out about clients and endpoints. */
+  readonly facts?: Iterable<SharedFact>
+  /** Called with each update, for those whose clients stayed with an earlier data plane. */
+  readonly onUpdate?: (update: TableUpdate) => void
+  /** What status says about the process. */
+  readonly process?: () => AgentProcess
+  /** Workers of earlier data planes that still have clients. */
+  readonly drainingWorkers?: () => Promise<readonly WorkerStatus[]>
+}
+
 export interface Agent {
-  /** Resolves when the first whole table is served: each frontend listens, refuses or is known to have failed. */
+  /**
+   * Resolves when a whole table is served, wherever it is from: each frontend listens, refuses or is known to have
+   * failed. Rejects with the reason when the workers can't be started; the agent has to be closed then.
+   */
+  readonly serving: Promise<void>
+  /** Resolves when what is served is what the API server has listed. */
   readonly synced: Promise<void>
+  /** What is served now, for a successor; null: nothing yet. */
+  table(): TableSnapshot | null
+  /** What the workers have found out, for a successor. */
+  facts(): Iterable<SharedFact>
   status(): Promise<StatusDocument>
+  /** What the data plane's processes are doing, for a successor's status. */
+  workers(): Promise<readonly WorkerStatus[]>
+  /** To be awaited before a successor opens the same addresses in the same machine: UDP flows stay here from then on. */
+  prepareHandOver(): Promise<void>
+  /** After `stop`: a successor's update, for the endpoints of the connections that are still here. */
+  follow(update: TableUpdate): Promise<void>
   /** Resolves with the first status, now or after a later change, that the condition holds for. */
   until(condition: (status: StatusDocument) => boolean): Promise<StatusDocument>
-  /** Stops watching, closes every listener and connection. May be called twice. */
+  /**
+   * Takes nobody new and tells nothing any more; established connections go on until they end or `drainMs` have passed
+   * (null: however long it takes). Resolves when nothing is left.
+   */
+  stop(drainMs: number | null): Promise<void>
+  /** Stops watching, closes every listener and connection. May be called twice, and during `stop`. */
   close(): Promise<void>
 }
 
-export function startAgent(options: AgentOptions): Agent {
+export function startAgent(options: AgentOptions, context: AgentContext = { seed: null }): Agent {
   const { nodeName, log, source, nodePortAddresses, clock = systemClock } = options
   const stop = new AbortController()
   const applied = new EventEmitter().setMaxListeners(0)
   let firstApplied = false
   const { promise: synced, resolve: resolveSynced } = Promise.withResolvers<void>()
+  const { promise: nodeListed, resolve: resolveNodeListed } = Promise.withResolvers<void>()
 
   const client = new KubeClient(options.access, { version })
-  const dataPlane = new LocalDataPlane({ ...options, engine: netEngine, clock, random: Math.random })
+  const { dataPlane, started } = openDataPlane(options, clock, context.facts ?? [])
+  const tableFile =
+    options.stateDir === null ? null : openTableFile(options.stateDir, { node: nodeName, log, clock })
   const localIps = localAddresses()
   const desired = new DesiredState({
     ...options,
     localIps,
+    seed: context.seed ?? tableFile?.load() ?? null,
+    wallClock: Date.now,
     onChange: () => {
       // Before everything is listed there is nothing to bring anywhere, so nothing can be late.
       if (!desired.synced) return
@@ -86,33 +146,61 @@ export function startAgent(options: AgentOptions): Agent {
     },
     onProblem: (service, problem) => telemetry.serviceProblem(service, problem),
   })
-  const status = async (): Promise<StatusDocument> =>
-    buildStatus({
+  const status = async (): Promise<StatusDocument> => {
+    const draining = (await context.drainingWorkers?.()) ?? []
+    const document = buildStatus({
       node: nodeName,
       generation: desired.generation,
       source,
+      asOf: seedServed ? desired.asOf : null,
       synced: firstApplied,
       watches: Object.fromEntries(watches.map(each => [each.resource.plural, describeWatch(each.state)])),
       servicePorts: desired.servicePorts,
       dataPlane: await dataPlane.status(),
     })
+    const agent = context.process?.()
+    return { ...document, ...(agent && { agent }), workers: [...document.workers, ...draining] }
+  }
   const telemetry = new AgentTelemetry({
     ...options,
     client,
     clock,
     status,
+    ...(tableFile !== null && { tableSaves: () => tableFile.saves }),
     nodePortIps: [
       ...nodePortAddresses.select('IPv4', 'TCP', localIps),
       ...(localIps.some(ip => ip.includes(':')) ? nodePortAddresses.select('IPv6', 'TCP', localIps) : []),
     ],
   })
+  const { promise: seeded, resolve: resolveSeeded } = Promise.withResolvers<void>()
+  let seedServed = false
+  const serveSeed = (): void => {
+    if (seedServed || desired.asOf === null || stop.signal.aborted) return
+    seedServed = true
+    telemetry.seeded(desired)
+    dataPlane.apply(desired.snapshot()).then(resolveSeeded, (error: unknown) => {
+      log.error({ err: error }, `the table of before the start is not served: ${reasonOf(error)}`)
+    })
+    if (context.seed !== null) return
+    const asOf = new Date(desired.asOf).toISOString()
+    log.warn({ asOf }, "serving the table of an earlier run until the API server's is known")
+  }
+  const serving = Promise.all([Promise.race([seeded, synced]), started]).then(() => {})
+  serving.catch(() => {})
   const runner = new SyncRunner(
     async () => {
+      // A table made without the node's zone and addresses would close what is served, only to open it again.
+      if (!firstApplied) await Promise.race([nodeListed, pause(clock, nodePatienceMs, stop.signal)])
+      if (stop.signal.aborted) return
       const ended = telemetry.syncStarts()
-      const update = desired.sync()
+      const change = desired.sync()
+      // A seed that wasn't needed: the data plane has nothing yet.
+      const update = change !== null && !firstApplied && !seedServed ? desired.snapshot() : change
       if (update !== null) await dataPlane.apply(update)
       ended(desired)
       if (update === null) return
+      context.onUpdate?.(update)
+      tableFile?.save(() => desired.snapshot())
       if (!firstApplied) {
         firstApplied = true
         log.info({ generation: update.generation }, 'synced: serving the whole table')
@@ -126,7 +214,10 @@ export function startAgent(options: AgentOptions): Agent {
   )
 
   const watch = (resource: WatchedResource, handler: ListWatchHandler): ListWatch => {
-    const report = (state: ListWatchState): void => telemetry.watchEntered(resource.plural, state.kind)
+    const report = (state: ListWatchState): void => {
+      telemetry.watchEntered(resource.plural, state.kind)
+      if (state.kind === 'backing-off') serveSeed()
+    }
     return new ListWatch({ client, resource, handler: { ...handler, status: report }, log, clock })
   }
   const watches = [
@@ -165,15 +256,33 @@ export function startAgent(options: AgentOptions): Agent {
         desired.setNode(null)
         telemetry.setNodeEligible(false)
       },
-      synced: () => {},
+      synced: () => resolveNodeListed(),
     }),
   ]
   const watching = watches.map(each => each.run(stop.signal))
   const stopLocalIps = watchLocalAddresses(clock, ips => desired.setLocalIps(ips))
+  // A table from disk may be old, and its endpoints somebody else's by now: an API server that answers comes first.
+  const patience = clock.after(apiPatienceMs, serveSeed)
+  if (context.seed !== null) serveSeed()
+
+  const stopWatching = async (): Promise<void> => {
+    stop.abort()
+    runner.close()
+    stopLocalIps()
+    patience.cancel()
+    await Promise.all([telemetry.close(), tableFile?.close(), ...watching])
+    await client.close()
+  }
 
   return {
+    serving,
     synced,
+    facts: () => (dataPlane instanceof WorkerPool ? dataPlane.facts() : []),
+    table: () => (desired.generation === 0 ? null : desired.snapshot()),
     status,
+    workers: async () => (await dataPlane.status()).workers,
+    prepareHandOver: async () => dataPlane.prepareHandOver?.(),
+    follow: update => dataPlane.apply(update),
     async until(condition) {
       for (;;) {
         // Listened for before the look, so that a change during the look isn't missed.
@@ -184,16 +293,48 @@ export function startAgent(options: AgentOptions): Agent {
         await next
       }
     },
-    async close() {
-      stop.abort()
-      runner.close()
-      stopLocalIps()
-      await telemetry.close()
+    async stop(drainMs) {
+      // First, so that nothing that takes its time while it ends (an event to a server that is gone) holds it up.
+      const drained = dataPlane.drain(drainMs)
+      await Promise.all([drained, stopWatching()])
       await dataPlane.close()
-      await Promise.all(watching)
-      await client.close()
+    },
+    async close() {
+      await Promise.all([dataPlane.close(), stopWatching()])
     },
   }
+}
+
+/** For how long the first sync waits for this node's own object, which RBAC may keep from us. */
+const nodePatienceMs = 5000
+
+/** For how long an API server may leave us without an answer before the table of an earlier run is served. */
+const apiPatienceMs = 2000
+
+/** `started` rejects with the reason where there are processes that can't be started. */
+function openDataPlane(
+  options: AgentOptions,
+  clock: Clock,
+  facts: Iterable<SharedFact>,
+): { readonly dataPlane: DataPlane; readonly started: Promise<void> } {
+  const { workers, stateDir, log } = options
+  const { passiveHealth, halfClosedTimeoutMs, earlyRetry, maxConnectionsPerClient, udp } = options
+  const shared = { passiveHealth, halfClosedTimeoutMs, earlyRetry, maxConnectionsPerClient, udp }
+  if (workers === null) {
+    const random = Math.random
+    const dataPlane = new LocalDataPlane({ ...shared, engine: netEngine, clock, log, random })
+    return { dataPlane, started: Promise.resolve() }
+  }
+  const { count, command, ...ofWorkers } = workers
+  const pool = new WorkerPool({
+    workers: count,
+    command,
+    options: { ...ofWorkers, stateDir, dataPlane: shared },
+    facts,
+    log,
+    clock,
+  })
+  return { dataPlane: pool, started: pool.started }
 }
 
 function describeWatch(state: ListWatchState): string {

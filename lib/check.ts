@@ -1,8 +1,9 @@
 // Can this node run kube-relay, and what is missing. Each check looks at one thing, says what it found and, where
 // that isn't good, what to do. Nothing is changed, and nothing but the API server is talked to.
 
-import { readFileSync } from 'node:fs'
+import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import net from 'node:net'
+import path from 'node:path'
 import { descriptorLimit } from './dataplane/descriptor-budget.ts'
 import { canDuplicate } from './dataplane/engines/net/descriptor.ts'
 import { KubeClient } from './kube/client.ts'
@@ -10,6 +11,7 @@ import type { ClusterAccess } from './kube/cluster-access.ts'
 import { formatAddress, type Address } from './model/address.ts'
 import { reasonOf } from './model/error.ts'
 import { asFields } from './model/fields.ts'
+import { readTcpMigrateReq, tcpMigrateRemedy } from './ops/tcp-migrate.ts'
 import { tryBind } from './ops/try-bind.ts'
 import { version } from './version.ts'
 
@@ -26,10 +28,22 @@ export interface CheckOptions {
   /** A reason instead of an access: why the API server can't be asked. null: not wanted. */
   readonly access: ClusterAccess | { readonly problem: string } | null
   readonly bindAddresses: readonly Address[]
+  /** Processes that proxy; 0: the agent itself does. */
+  readonly workers: number
+  /** null: none is wanted. */
+  readonly stateDir: string | null
 }
 
 export async function runChecks(options: CheckOptions): Promise<readonly CheckResult[]> {
-  const local = [checkNode(), checkDescriptors(), checkPrivilegedPorts(), checkBacklog(), checkAcceptPause()]
+  const local = [
+    checkNode(),
+    checkDescriptors(options.workers),
+    checkPrivilegedPorts(),
+    checkBacklog(),
+    checkAcceptPause(),
+    checkMigration(),
+    ...(options.stateDir === null ? [] : [checkStateDir(options.stateDir)]),
+  ]
   const ports = await Promise.all(options.bindAddresses.map(checkPortFree))
   return [...local, ...ports, ...(await checkApi(options))]
 }
@@ -41,9 +55,12 @@ function checkNode(): CheckResult {
 /** Two descriptors a connection: below this, a few thousand clients exhaust a node. */
 const goodDescriptorLimit = 65_536
 
-function checkDescriptors(): CheckResult {
+/** The limit is each process's own. */
+function checkDescriptors(workers: number): CheckResult {
   const limit = descriptorLimit()
-  const found = `${limit}, room for about ${Math.floor((limit - 128) / 2)} connections`
+  const each = Math.max(0, Math.floor((limit - 128) / 2))
+  const inAll = workers > 1 ? ` in each of ${workers} workers, ${each * workers} in all` : ''
+  const found = `${limit}, room for about ${each} connections${inAll}`
   return limit >= goodDescriptorLimit
     ? { name: 'open files', verdict: 'ok', found }
     : {
@@ -88,6 +105,49 @@ function checkAcceptPause(): CheckResult {
         found: 'new connections are reset: this Node.js has no node:ffi',
         remedy: 'run kube-relay on Node.js 26 or newer',
       }
+}
+
+function checkMigration(): CheckResult {
+  const name = 'hand-over'
+  const state = readTcpMigrateReq()
+  if (state === 'on') return { name, verdict: 'ok', found: 'waiting connections go to another worker' }
+  if (state === 'settable') {
+    return { name, verdict: 'ok', found: 'kube-relay run will set net.ipv4.tcp_migrate_req, and may' }
+  }
+  const lost = 'connections that wait to be accepted are reset at a reload and when a worker ends'
+  return state === 'off'
+    ? { name, verdict: 'warn', found: `net.ipv4.tcp_migrate_req is 0: ${lost}`, remedy: tcpMigrateRemedy }
+    : {
+        name,
+        verdict: 'warn',
+        found: `no net.ipv4.tcp_migrate_req here: ${lost}`,
+        remedy: 'run on Linux 5.14 or newer',
+      }
+}
+
+/** It would be made by `run`: what decides is the first directory on the way up that is there. */
+function checkStateDir(directory: string): CheckResult {
+  const name = 'state directory'
+  const problem = stateDirProblem(directory)
+  if (problem === null) return { name, verdict: 'ok', found: `${directory} can be written` }
+  return {
+    name,
+    verdict: 'warn',
+    found: `${directory}: ${problem}; without it nothing is served at a start without API server`,
+    remedy: 'make it writable for this user, or name another with --state-dir',
+  }
+}
+
+function stateDirProblem(directory: string): string | null {
+  try {
+    let existing = path.resolve(directory)
+    while (statSync(existing, { throwIfNoEntry: false }) === undefined) existing = path.dirname(existing)
+    if (!statSync(existing).isDirectory()) return `${existing} is not a directory`
+    accessSync(existing, constants.W_OK | constants.X_OK)
+    return null
+  } catch (error) {
+    return reasonOf(error)
+  }
 }
 
 async function checkPortFree(at: Address): Promise<CheckResult> {

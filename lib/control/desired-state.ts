@@ -9,7 +9,13 @@ import { applyDiff, diffServicePorts } from '../model/table-diff.ts'
 import { isNamespacedName, nameKey, objectName, type KubeObject, type ObjectName } from '../model/objects.ts'
 import type { NodeInfo } from '../model/node.ts'
 import type { ProxySettings } from '../model/proxy-settings.ts'
-import type { ServicePort, ServicePortKey, TableUpdate } from '../model/proxy-table.ts'
+import type {
+  HealthCheckedService,
+  ServicePort,
+  ServicePortKey,
+  TableSnapshot,
+  TableUpdate,
+} from '../model/proxy-table.ts'
 import { readService, type Service } from '../model/service.ts'
 import type { Log } from '../ops/log.ts'
 import { unsafeEndpoint } from '../policy/endpoint-safety.ts'
@@ -18,6 +24,7 @@ import { EndpointSlices } from './endpoint-slices.ts'
 import { FrontendClaims } from './frontend-claims.ts'
 import type { NodePortAddresses } from './node-port-addresses.ts'
 import { ProblemLog } from './problem-log.ts'
+import { safeServicePort } from './safe-service-port.ts'
 import { buildServicePorts, claimedFrontends, singleAddress, type BuildContext } from './service-ports.ts'
 
 export interface DesiredStateOptions {
@@ -29,19 +36,18 @@ export interface DesiredStateOptions {
   readonly defaults: ProxySettings
   /** Where this cluster's pods are, if that is configured; else this node's pod CIDRs tell. */
   readonly clusterCidrs: readonly string[]
+  /**
+   * What is served already: the table of an earlier run or of a predecessor. It stays until both lists are complete;
+   * what differs then goes out as a delta. Absent or null: the first update is a snapshot.
+   */
+  readonly seed?: TableSnapshot | null
+  /** Milliseconds since 1970, as Date.now; only told. */
+  readonly wallClock: () => number
   readonly log: Log
   /** A Service isn't served as it is written; told once for as long as it stays so. */
   readonly onProblem?: (service: Service, problem: string) => void
   /** Called whenever `sync` may have something to do. */
   readonly onChange: () => void
-}
-
-export interface HealthCheckedService {
-  readonly namespace: string
-  readonly name: string
-  readonly uid: string
-  readonly port: number
-  readonly localEndpoints: number
 }
 
 const serviceSubject = 'Service '
@@ -61,6 +67,10 @@ export class DesiredState {
   #node: NodeInfo | null = null
   #localSources: readonly string[] = []
   #generation = 0
+  #asOf = 0
+  /** Before the first sync: what health check node ports answer by the seed. */
+  #seeded: readonly HealthCheckedService[] = []
+  #firstSynced = false
 
   constructor(options: DesiredStateOptions) {
     this.#options = options
@@ -71,6 +81,7 @@ export class DesiredState {
       if (service !== undefined) options.onProblem?.(service, problem)
     })
     this.#localIps = new Set(options.localIps.toSorted())
+    if (options.seed) this.#plant(options.seed)
   }
 
   /** Both resources have been listed: the table is whole. */
@@ -82,7 +93,12 @@ export class DesiredState {
     return this.#generation
   }
 
-  /** The table as of the last sync. */
+  /** While the seed is served: milliseconds since 1970 at which it was what the API server said. Else null. */
+  get asOf(): number | null {
+    return this.#firstSynced || this.#generation === 0 ? null : this.#asOf
+  }
+
+  /** The table as of the last sync; before the first one, the seed's. */
   get servicePorts(): Iterable<ServicePort> {
     return this.#table.values()
   }
@@ -133,6 +149,7 @@ export class DesiredState {
 
   /** The Services whose load balancer asks this node for its health, with the number of their ready IPs here. */
   healthChecked(): readonly HealthCheckedService[] {
+    if (!this.#firstSynced) return this.#seeded
     const asked = [...this.#services].filter(([, service]) => service.healthCheckNodePort !== 0)
     return asked.map(([key, { namespace, name, uid, healthCheckNodePort }]) => ({
       namespace,
@@ -143,7 +160,10 @@ export class DesiredState {
     }))
   }
 
-  /** Rebuilds what has changed. Null while not synced, and where the table stays as it is. */
+  /**
+   * Rebuilds what has changed. Null while not synced, and where the table stays as it is; the first one is never null,
+   * and a delta where there was a seed.
+   */
   sync(): TableUpdate | null {
     if (!this.synced) return null
     // First who owns which frontend, then the Services that see it differently: each is built once.
@@ -160,25 +180,45 @@ export class DesiredState {
     }
     this.#dirty.clear()
     const diff = diffServicePorts(before, after)
-    const first = this.#generation === 0
+    const first = !this.#firstSynced
+    const seeded = this.#generation > 0
     const localSources = this.#findLocalSources()
     const moved = localSources.join() !== this.#localSources.join()
     if (diff !== null) applyDiff(this.#table, diff)
     if (diff === null && !first && !moved) return null
+    this.#firstSynced = true
+    this.#seeded = []
     this.#generation++
     this.#localSources = localSources
     const { changed, removed } = diff ?? { changed: [], removed: [] }
-    if (first) return this.snapshot()
+    if (first && !seeded) return this.snapshot()
     return { type: 'delta', generation: this.#generation, localSources, changed, removed }
   }
 
-  /** The whole table, for a data plane that has nothing yet. */
-  snapshot(): TableUpdate {
+  /** The whole table, for a data plane that has nothing yet, for the disk or for a successor. */
+  snapshot(): TableSnapshot {
     return {
       type: 'snapshot',
       generation: this.#generation,
       localSources: this.#localSources,
       servicePorts: [...this.#table.values()],
+      asOf: this.#firstSynced ? this.#options.wallClock() : this.#asOf,
+      healthChecked: this.healthChecked(),
+    }
+  }
+
+  /** Takes a seed over. All of its Services are stale: what isn't listed again is gone. */
+  #plant(seed: TableSnapshot): void {
+    this.#generation = seed.generation
+    this.#asOf = seed.asOf
+    this.#localSources = seed.localSources
+    this.#seeded = seed.healthChecked
+    for (const each of seed.servicePorts) {
+      const port = safeServicePort(each, this.#options.allowLoopbackEndpoints)
+      const service = nameKey(port)
+      this.#table.set(port.key, port)
+      this.#built.set(service, [...(this.#built.get(service) ?? []), port])
+      this.#dirty.add(service)
     }
   }
 

@@ -31,6 +31,7 @@ export function createState(options: Partial<DesiredStateOptions> = {}): Harness
     localIps: ['127.0.0.1', '192.168.0.1', '::1', 'fd00:1::1'],
     defaults: defaultProxySettings,
     clusterCidrs: [],
+    wallClock: () => 0,
     log,
     onChange: () => changes++,
     ...options,

@@ -1,14 +1,17 @@
 // However the objects came to be as they are, the table is the one that they would give at once, and a data plane
 // that followed the updates has it.
 
+import { isDeepStrictEqual } from 'node:util'
 import * as fc from 'fast-check'
 import { test } from 'tap'
 import type { DesiredState } from '../../lib/control/desired-state.ts'
+import { decodeTable, encodeTable } from '../../lib/control/table-file-format.ts'
 import { NodePortAddresses } from '../../lib/control/node-port-addresses.ts'
 import { readCidr } from '../../lib/model/cidr.ts'
 import { readNodePortRanges } from '../../lib/model/node-port-ranges.ts'
 import { readNode, type NodeInfo } from '../../lib/model/node.ts'
 import type { KubeObject } from '../../lib/model/objects.ts'
+import { applyDiff } from '../../lib/model/table-diff.ts'
 import { mutated } from '../model/mutations.ts'
 import { endpoint, endpointSlice, node, service } from '../model/objects.ts'
 import { createState, createSyncedState, tableText } from './desired-state-harness.ts'
@@ -255,6 +258,42 @@ void test('any sequence of changes gives the table that its outcome gives', asyn
           state.sync() === null
         )
       })
+    }),
+    { numRuns: 300 },
+  )
+})
+
+void test('any table comes back from disk as it was, and whatever happened meanwhile is found out', async () => {
+  const steps = fc.array(step, { minLength: 5, maxLength: 20, size: 'max' })
+  fc.assert(
+    fc.property(steps, steps, (before, meanwhile) => {
+      const first = createSyncedState({ localIps: [], nodePortAddresses })
+      const world: World = { services: new Map(), slices: new Map(), node: null, ips: [] }
+      const play = (each: Step): unknown =>
+        each.do === 'sync' ? first.sync() : apply(first.state, world, each)
+      for (const each of before) play(each)
+      first.sync()
+      const served = first.state.snapshot()
+      const content = Buffer.from([...encodeTable(served, 'node-1')].join(''))
+      const seed = decodeTable(content, 'node-1')
+      if ('problem' in seed) throw new Error(seed.problem)
+      if (!isDeepStrictEqual(seed, served)) return false
+      for (const each of meanwhile) play(each)
+      const { state } = createState({ seed, localIps: world.ips, nodePortAddresses })
+      const replica = new Map(state.snapshot().servicePorts.map(port => [port.key, port]))
+      for (const object of world.services.values()) state.setService(object)
+      for (const object of world.slices.values()) state.setEndpointSlice(object)
+      state.setNode(infoOf(world.node))
+      state.markListed('services')
+      state.markListed('endpointSlices')
+      const update = state.sync()
+      if (update?.type !== 'delta' || update.generation !== served.generation + 1) return false
+      applyDiff(replica, update)
+      return (
+        textOf(state) === fromScratch(world) &&
+        tableText(replica.values()) === tableText(state.servicePorts) &&
+        state.sync() === null
+      )
     }),
     { numRuns: 300 },
   )

@@ -16,8 +16,23 @@ import { NodePortAddresses } from '../lib/control/node-port-addresses.ts'
 import type { LogFormat, LogLevel } from '../lib/ops/log.ts'
 import { defaultPassiveHealth } from '../lib/policy/passive-health.ts'
 import type { LogFlags, NodeFlags, ProxyFlags } from './flags.ts'
+import type { LifeCycleFlags } from './life-cycle-flags.ts'
 import { ignoredFlagsOf } from './ignored-flags.ts'
 import type { HardFailFlags, ServerFlags } from './server-flags.ts'
+
+/**
+ * Remembers the options as the command line gave them; what it returns makes them so again, for a file that is to be
+ * read anew.
+ */
+export function rememberOptions(command: Command): () => void {
+  const given = command.options.map(option => {
+    const name = option.attributeName()
+    return [name, command.getOptionValue(name) as unknown, command.getOptionValueSource(name)] as const
+  })
+  return () => {
+    for (const [name, value, source] of given) command.setOptionValueWithSource(name, value, source)
+  }
+}
 
 /** Sets each option that the command line leaves alone; returns what to tell the reader of the log. */
 export async function applyConfigFile(
@@ -75,9 +90,16 @@ export function logSettingsFrom(command: Command): { readonly level: LogLevel; r
 
 export function configurationFrom(
   command: Command,
-  node: { readonly name: string; readonly allowLoopbackEndpoints: boolean },
+  node: {
+    readonly name: string
+    readonly allowLoopbackEndpoints: boolean
+    readonly stateDir: string | null
+  },
 ): AgentConfiguration {
-  type Flags = ProxyFlags & ServerFlags & Partial<NodeFlags & HardFailFlags> & { kubeconfig?: string }
+  type Flags = ProxyFlags &
+    LifeCycleFlags &
+    ServerFlags &
+    Partial<NodeFlags & HardFailFlags> & { kubeconfig?: string }
   const flags = command.opts<Flags>()
   const { level, format } = logSettingsFrom(command)
   return {
@@ -109,6 +131,11 @@ export function configurationFrom(
     udpIdleTimeoutMs: flags.udpIdleTimeout,
     udpStreamTimeoutMs: flags.udpStreamTimeout,
     maxUdpFlows: flags.maxUdpFlows,
+    maxConnectionsPerClient: flags.maxConnectionsPerClient.value,
+    workers: flags.workers,
+    stateDir: node.stateDir,
+    shutdownTimeoutMs: flags.shutdownTimeout,
+    orphanGraceMs: flags.orphanGrace,
   }
 }
 
@@ -121,6 +148,7 @@ export function agentOptionsFrom(
     defaults: configuration.proxySettings,
     passiveHealth: { ...defaultPassiveHealth, failures: configuration.passiveHealthFailures },
     earlyRetry: configuration.earlyRetry,
+    maxConnectionsPerClient: configuration.maxConnectionsPerClient,
     nodePortAddresses: new NodePortAddresses(configuration.nodePortRanges),
     nodeIp: nodeIpOf(configuration),
     clusterCidrs: podCidrsOf(configuration),
@@ -132,10 +160,26 @@ export function agentOptionsFrom(
       streamIdleMs: configuration.udpStreamTimeoutMs,
       maxFlows: configuration.maxUdpFlows,
     },
+    workers:
+      configuration.workers === 0
+        ? null
+        : {
+            count: configuration.workers,
+            command: ownCommand('worker'),
+            log: { level: configuration.logLevel, format: configuration.logFormat },
+            orphanGraceMs: configuration.orphanGraceMs,
+            shutdownTimeoutMs: configuration.shutdownTimeoutMs,
+          },
+    stateDir: configuration.stateDir,
     metricsBindAddress: configuration.metricsBindAddress,
     healthzBindAddress: configuration.healthzBindAddress,
     configz: configz(configuration),
   }
+}
+
+/** How this program is started again for one of its own commands: what is on disk then is what runs. */
+export function ownCommand(name: string): readonly string[] {
+  return [process.execPath, ...process.execArgv, process.argv[1] ?? '', name]
 }
 
 function isGiven(command: Command, name: string): boolean {

@@ -7,15 +7,17 @@ import { Command } from 'commander'
 import { RelayError } from '../lib/model/error.ts'
 import { renderStatus, type StatusDocument } from '../lib/ops/status.ts'
 import { startStandalone, type StandaloneAgent } from '../lib/standalone-agent.ts'
-import { agentOptionsFrom, configurationFrom, logSettingsFrom } from './configuration.ts'
+import { agentOptionsFrom, configurationFrom, logSettingsFrom, ownCommand } from './configuration.ts'
 import {
   addControlPlaneFlags,
   controlPlaneOptionsFrom,
   type ControlPlaneFlags,
 } from './control-plane-flags.ts'
 import { addLogFlags, addProxyFlags, logFrom } from './flags.ts'
+import { addLifeCycleFlags, type LifeCycleFlags } from './life-cycle-flags.ts'
 import { addServerFlags } from './server-flags.ts'
-import { untilStopped } from './until-stopped.ts'
+import { stateDirectory } from './state-directory.ts'
+import { listenForSignals, serveUntilStopped } from './until-stopped.ts'
 
 export function devCommand(): Command {
   const command = new Command('dev').description(
@@ -26,6 +28,7 @@ export function devCommand(): Command {
     manifests: [examplesFolder(), 'the examples that come with kube-relay'],
   })
   addProxyFlags(command, { nodePortAddresses: 'localhost' })
+  addLifeCycleFlags(command, { workers: '0', shutdownTimeout: '5s', stateDir: 'off' })
   addServerFlags(command, { healthz: 'off' })
   addLogFlags(command, 'warn')
   return command.addHelpText('after', examples).action(dev)
@@ -36,22 +39,28 @@ Examples:
   kube-relay dev
   kube-relay dev --manifests ./services      edit a file there, and it is applied`
 
-async function dev(flags: ControlPlaneFlags, command: Command): Promise<void> {
+async function dev(flags: ControlPlaneFlags & LifeCycleFlags, command: Command): Promise<void> {
   const log = logFrom(logSettingsFrom(command))
-  const stopped = untilStopped()
+  const signals = listenForSignals()
   process.stdout.write('starting the control plane, the sample pods and the proxy …\n')
-  const running = await startStandalone({
-    ...agentOptionsFrom(configurationFrom(command, { name: 'dev', allowLoopbackEndpoints: true })),
-    ...controlPlaneOptionsFrom(flags),
-    log,
-    samplePodCommand: [process.execPath, ...process.execArgv, process.argv[1] ?? '', 'sample-pod'],
+  const configuration = configurationFrom(command, {
+    name: 'dev',
+    allowLoopbackEndpoints: true,
+    stateDir: stateDirectory({ flag: flags.stateDir, env: {}, usual: null, log }),
   })
-  await Promise.race([
-    stopped,
-    running.settled(15_000).then(status => process.stdout.write(welcome(status, running))),
-  ])
-  await stopped
-  await running.close()
+  const options = { ...agentOptionsFrom(configuration), log }
+  const running = await startStandalone({
+    ...options,
+    ...controlPlaneOptionsFrom(flags),
+    reread: async () => options,
+    samplePodCommand: ownCommand('sample-pod'),
+  })
+  running.settled(15_000).then(
+    status => process.stdout.write(welcome(status, running)),
+    // It was stopped before that.
+    () => {},
+  )
+  await serveUntilStopped(running, signals, { shutdownTimeoutMs: flags.shutdownTimeout, log })
 }
 
 function welcome(status: StatusDocument, standalone: StandaloneAgent): string {
@@ -80,7 +89,7 @@ function welcome(status: StatusDocument, standalone: StandaloneAgent): string {
         ]
       : []),
     ...(pids.length > 0 ? [['kill a pod; no request fails, and it comes back', 'kill PID']] : []),
-    ['what is served now', `${ownCommand()} status`],
+    ['what is served now', `${typedCommand()} status`],
     ['look around, change something', `kubectl --server ${controlPlane.url} get services`],
     ['end all of it', 'Ctrl-C'],
   ]
@@ -91,7 +100,7 @@ function welcome(status: StatusDocument, standalone: StandaloneAgent): string {
 }
 
 /** How a person calls this program: from a checkout by npm, which has the right Node.js; else by its name. */
-function ownCommand(): string {
+function typedCommand(): string {
   return import.meta.url.endsWith('.ts') ? 'npm run kube-relay --' : 'kube-relay'
 }
 

@@ -102,6 +102,7 @@ export interface ProxyFlags {
   readonly udpIdleTimeout: number
   readonly udpStreamTimeout: number
   readonly maxUdpFlows: number
+  readonly maxConnectionsPerClient: Setting<number | null>
 }
 
 export function addProxyFlags(command: Command, defaults: { readonly nodePortAddresses: string }): Command {
@@ -128,6 +129,14 @@ export function addProxyFlags(command: Command, defaults: { readonly nodePortAdd
       new Option('--max-udp-flows <n>', 'UDP clients at a time; the longest silent one makes room')
         .argParser(parseCount)
         .default(8192),
+    )
+    .addOption(
+      new Option(
+        '--max-connections-per-client <n>',
+        'TCP connections of one client address at a time; further ones are reset; 0 = no limit',
+      )
+        .argParser(parseSetting(readMaxConnections))
+        .default({ value: null }, '0'),
     )
     .addOption(
       new Option(

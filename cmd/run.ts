@@ -3,20 +3,22 @@
 import { writeFile } from 'node:fs/promises'
 import { Command, Option } from 'commander'
 import { stringify } from 'yaml'
-import { startAgent, type Agent } from '../lib/agent.ts'
 import { kubeProxyConfigurationOf, type AgentConfiguration } from '../lib/config/agent-configuration.ts'
 import { loadClusterAccess } from '../lib/kube/load-cluster-access.ts'
 import { formatAddress } from '../lib/model/address.ts'
 import { RelayError, reasonOf } from '../lib/model/error.ts'
 import type { Log } from '../lib/ops/log.ts'
 import { setOomScoreAdj } from '../lib/ops/oom-score.ts'
+import { enableTcpMigrateReq } from '../lib/ops/tcp-migrate.ts'
 import { tryBind } from '../lib/ops/try-bind.ts'
+import { startReloadableAgent } from '../lib/reloadable-agent.ts'
 import {
   agentOptionsFrom,
   applyBindAddressRules,
   applyConfigFile,
   configurationFrom,
   logSettingsFrom,
+  rememberOptions,
 } from './configuration.ts'
 import {
   addControlPlaneFlags,
@@ -35,10 +37,12 @@ import {
   type NodeFlags,
 } from './flags.ts'
 import { addIgnoredFlags } from './ignored-flags.ts'
+import { addLifeCycleFlags, type LifeCycleFlags } from './life-cycle-flags.ts'
 import { addHardFailFlags, addServerFlags } from './server-flags.ts'
-import { untilStopped } from './until-stopped.ts'
+import { stateDirectory, usualStateDirectory } from './state-directory.ts'
+import { listenForSignals, serveUntilStopped, type Running } from './until-stopped.ts'
 
-interface RunFlags extends ClusterFlags, NodeFlags, ControlPlaneFlags {
+interface RunFlags extends ClusterFlags, NodeFlags, ControlPlaneFlags, LifeCycleFlags {
   readonly config?: string
   readonly writeConfigTo?: string
   readonly cleanup: boolean
@@ -46,7 +50,14 @@ interface RunFlags extends ClusterFlags, NodeFlags, ControlPlaneFlags {
   readonly allowLoopbackEndpoints: boolean
 }
 
-type AgentOptions = ReturnType<typeof agentOptionsFrom>
+type AgentOptions = ReturnType<typeof agentOptionsFrom> & { readonly log: Log }
+
+/** What the command line and the files on disk come to. */
+interface Settings {
+  readonly flags: RunFlags
+  readonly configuration: AgentConfiguration
+  readonly log: Log
+}
 
 export function runCommand(): Command {
   const command = new Command('run').description('run the agent that proxies on this node')
@@ -71,9 +82,11 @@ export function runCommand(): Command {
         .choices(['none'])
         .default('none'),
     )
-    .addOption(
-      new Option('--workers <n>', 'processes that proxy: 0 = the agent itself').choices(['0']).default('0'),
-    )
+  addLifeCycleFlags(command, {
+    workers: 'auto',
+    shutdownTimeout: '25s',
+    stateDir: `$STATE_DIRECTORY, else ${usualStateDirectory}; none without a cluster`,
+  })
   addHardFailFlags(addServerFlags(command, { healthz: 'on' }))
   addLogFlags(command, 'info')
   addControlPlaneFlags(command, { group: 'Without a cluster:' })
@@ -100,34 +113,54 @@ Examples:
   kube-relay run --nodeport-addresses primary,localhost --balance random`
 
 async function run(_: unknown, command: Command): Promise<void> {
-  const { cleanup, initOnly, config } = command.opts<RunFlags>()
+  const { cleanup, initOnly } = command.opts<RunFlags>()
   if (cleanup || initOnly) {
     const what = cleanup ? '--cleanup: nothing to clean up' : '--init-only: nothing to initialise'
     process.stdout.write(`${what}, kube-relay leaves no rules in the kernel\n`)
     return
   }
+  const restore = rememberOptions(command)
+  const first = await readSettings(command)
+  const { configuration, log } = first
+  if (first.flags.writeConfigTo !== undefined) {
+    await writeConfig(first.flags.writeConfigTo, configuration)
+    return
+  }
+  if (configuration.bindAddressHardFail) await failUnlessFree(configuration)
+  enableTcpMigrateReq(log)
+  const signals = listenForSignals()
+  const begin = isStandalone(first.flags) ? runStandalone : runForCluster
+  const reread = async (): Promise<Settings> => {
+    restore()
+    const settings = await readSettings(command)
+    // Where it is kept, and who answers for it, stays for the life of the process.
+    return { ...settings, configuration: { ...settings.configuration, stateDir: configuration.stateDir } }
+  }
+  await serveUntilStopped(await begin(first, reread, command), signals, {
+    shutdownTimeoutMs: configuration.shutdownTimeoutMs,
+    log,
+  })
+}
+
+async function readSettings(command: Command): Promise<Settings> {
+  const { config } = command.opts<RunFlags>()
   const notes = [...(await applyConfigFile(command, config)), ...applyBindAddressRules(command)]
   const flags = command.opts<RunFlags>()
+  const log = logFrom(logSettingsFrom(command))
+  const writesOnly = flags.writeConfigTo !== undefined
+  if (!writesOnly) for (const note of notes) log.info(note)
+  const usual = isStandalone(flags) ? null : usualStateDirectory
   const configuration = configurationFrom(command, {
     name: nodeNameFrom(flags.hostnameOverride),
     allowLoopbackEndpoints: flags.allowLoopbackEndpoints,
+    stateDir: writesOnly ? null : stateDirectory({ flag: flags.stateDir, env: process.env, usual, log }),
   })
-  if (flags.writeConfigTo !== undefined) {
-    await writeConfig(flags.writeConfigTo, configuration)
-    return
-  }
-  const log = logFrom(logSettingsFrom(command))
-  for (const note of notes) log.info(note)
-  if (configuration.bindAddressHardFail) await failUnlessFree(configuration)
-  if (configuration.oomScoreAdj !== null) setOomScoreAdj(configuration.oomScoreAdj, log)
-  const options = agentOptionsFrom(configuration)
-  const running =
-    flags.manifests === undefined && flags.dataFile === undefined
-      ? await runForCluster(flags, options, log)
-      : await runStandalone(flags, command, options, log)
-  await untilStopped()
-  log.info('stopping')
-  await running.close()
+  if (!writesOnly && configuration.oomScoreAdj !== null) setOomScoreAdj(configuration.oomScoreAdj, log)
+  return { flags, configuration, log }
+}
+
+function isStandalone({ manifests, dataFile }: RunFlags): boolean {
+  return manifests !== undefined || dataFile !== undefined
 }
 
 async function writeConfig(file: string, configuration: AgentConfiguration): Promise<void> {
@@ -152,19 +185,21 @@ async function failUnlessFree(configuration: AgentConfiguration): Promise<void> 
   }
 }
 
-async function runForCluster(flags: RunFlags, options: AgentOptions, log: Log): Promise<Agent> {
-  const access = await loadClusterAccess({ ...flags, env: process.env })
-  const { nodeName } = options
+type Reread = () => Promise<Settings>
+
+async function runForCluster(first: Settings, reread: Reread): Promise<Running> {
+  const optionsOf = async ({ flags, configuration, log }: Settings) => {
+    const access = await loadClusterAccess({ ...flags, env: process.env })
+    return { ...agentOptionsFrom(configuration), access, log, source: 'apiserver' as const }
+  }
+  const agent = await optionsOf(first)
+  const { access, log, nodeName } = agent
   log.info({ node: nodeName, server: access.server.href }, `kube-relay starts, using ${access.describe}`)
-  return startAgent({ ...options, log, access, source: 'apiserver' })
+  return startReloadableAgent({ agent, reread: async () => await optionsOf(await reread()) })
 }
 
-async function runStandalone(
-  flags: RunFlags,
-  command: Command,
-  options: AgentOptions,
-  log: Log,
-): Promise<{ close(): Promise<void> }> {
+async function runStandalone(first: Settings, reread: Reread, command: Command): Promise<Running> {
+  const { flags, log } = first
   // A file's kubeconfig may stay: --manifests was written after it.
   if (command.getOptionValueSource('kubeconfig') === 'cli' || flags.master !== undefined) {
     throw new RelayError(
@@ -172,6 +207,11 @@ async function runStandalone(
       `${flags.manifests === undefined ? '--data-file' : '--manifests'} serves without a cluster: leave out --kubeconfig and --master`,
     )
   }
+  const optionsOf = ({ configuration, log }: Settings): AgentOptions => ({
+    ...agentOptionsFrom(configuration),
+    log,
+  })
+  const options = optionsOf(first)
   log.info(
     { node: options.nodeName, manifests: flags.manifests, dataFile: flags.dataFile },
     'kube-relay starts with its own control plane',
@@ -181,7 +221,7 @@ async function runStandalone(
   return startStandalone({
     ...options,
     ...controlPlaneOptionsFrom(flags),
-    log,
+    reread: async () => optionsOf(await reread()),
     samplePodCommand: null,
   })
 }

@@ -3,12 +3,13 @@
 
 import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { startAgent, type Agent, type AgentOptions } from './agent.ts'
+import type { AgentOptions } from './agent.ts'
 import { anonymousAccess } from './kube/cluster-access.ts'
 import { formatAddress, type Address } from './model/address.ts'
 import { RelayError } from './model/error.ts'
 import { readEndpointSlice } from './model/endpoint-slice.ts'
-import type { StatusDocument } from './ops/status.ts'
+import type { LastReload, StatusDocument } from './ops/status.ts'
+import { startReloadableAgent, type ReloadableAgent } from './reloadable-agent.ts'
 import { startControlPlane, type ControlPlane } from './standalone/control-plane.ts'
 import { startDnsServer } from './standalone/dns/dns-server.ts'
 import { endpointSlices } from './standalone/kinds/resources.ts'
@@ -16,7 +17,12 @@ import { startSamplePods, type SamplePods } from './standalone/samples/sample-po
 import { watchManifests } from './standalone/manifests/watch-manifests.ts'
 import { version } from './version.ts'
 
-export interface StandaloneOptions extends Omit<AgentOptions, 'access' | 'source'> {
+/** What a reload can change. */
+export type StandaloneAgentOptions = Omit<AgentOptions, 'access' | 'source'>
+
+export interface StandaloneOptions extends StandaloneAgentOptions {
+  /** What the agent would be started with now; rejects with the reason where it couldn't. */
+  readonly reread: () => Promise<StandaloneAgentOptions>
   /** A folder of YAML manifests, or one file; null for none: the API is the only way in. */
   readonly manifests: string | null
   /** Where objects are kept over restarts; null: they live as long as this process. */
@@ -34,7 +40,7 @@ export interface StandaloneOptions extends Omit<AgentOptions, 'access' | 'source
 
 export interface StandaloneAgent {
   readonly controlPlane: ControlPlane
-  readonly agent: Agent
+  readonly agent: ReloadableAgent
   readonly samplePods: SamplePods | null
   /** Where Services are answered by name, if anywhere. */
   readonly dnsAddress: Address | null
@@ -43,6 +49,12 @@ export interface StandaloneAgent {
    * plane knows; after `limitMs` with whatever is served then.
    */
   settled(limitMs: number): Promise<StatusDocument>
+  /** Rejects with the reason when the workers can't be started. */
+  readonly serving: Promise<void>
+  /** Replaces the agent, see ReloadableAgent. Control plane and sample pods stay. */
+  reload(): Promise<LastReload>
+  /** Lets the agent's clients end for `drainMs`, then stops everything. */
+  stop(drainMs: number | null): Promise<void>
   /** Stops everything in the order that leaves nothing behind. May be called twice. */
   close(): Promise<void>
 }
@@ -93,7 +105,10 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
       new URL(controlPlane.url),
       manifests === null ? 'the embedded control plane' : `the manifests in ${manifests}`,
     )
-    const agent = startAgent({ ...options, access, source: 'manifests' })
+    const agent = startReloadableAgent({
+      agent: { ...options, access, source: 'manifests' },
+      reread: async () => ({ ...(await options.reread()), access, source: 'manifests' }),
+    })
     stack.defer(() => agent.close())
     const settled = async (): Promise<StatusDocument> => {
       await samplePods?.allReady()
@@ -107,6 +122,13 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
       dnsAddress: dns?.address ?? null,
       settled: limitMs =>
         Promise.race([settled(), delay(limitMs, undefined, { ref: false }).then(() => agent.status())]),
+      serving: agent.serving,
+      reload: () => agent.reload(),
+      async stop(drainMs) {
+        // Before what its clients' endpoints are known from, and the pods themselves, end.
+        await agent.stop(drainMs)
+        await stack.disposeAsync()
+      },
       close: () => stack.disposeAsync(),
     }
   } catch (error) {

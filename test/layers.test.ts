@@ -11,6 +11,7 @@ type Sources = ReadonlyMap<string, string>
 const levels: readonly (readonly string[])[] = [
   ['cmd'],
   ['lib'], // the composition roots: files that are directly in lib/
+  ['lib/workers'],
   ['lib/kube', 'lib/standalone', 'lib/control', 'lib/vip', 'lib/dataplane'],
   ['lib/config'],
   ['lib/ops'],

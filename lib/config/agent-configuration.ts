@@ -39,6 +39,14 @@ export interface AgentConfiguration {
   readonly udpIdleTimeoutMs: number
   readonly udpStreamTimeoutMs: number
   readonly maxUdpFlows: number
+  /** null: no limit. */
+  readonly maxConnectionsPerClient: number | null
+  /** Processes that proxy; 0: the agent itself. */
+  readonly workers: number
+  /** null: none. */
+  readonly stateDir: string | null
+  readonly shutdownTimeoutMs: number
+  readonly orphanGraceMs: number
 }
 
 /**
@@ -112,6 +120,11 @@ function ownConfigurationOf(configuration: AgentConfiguration): Readonly<Record<
     udpIdleTimeout: formatDuration(configuration.udpIdleTimeoutMs),
     udpStreamTimeout: formatDuration(configuration.udpStreamTimeoutMs),
     maxUdpFlows: configuration.maxUdpFlows,
+    maxConnectionsPerClient: configuration.maxConnectionsPerClient ?? 0,
+    workers: configuration.workers,
+    stateDir: configuration.stateDir ?? 'off',
+    shutdownTimeout: formatDuration(configuration.shutdownTimeoutMs),
+    orphanGrace: formatDuration(configuration.orphanGraceMs),
     logLevel: configuration.logLevel,
   }
 }

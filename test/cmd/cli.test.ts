@@ -135,9 +135,13 @@ void test('help has a description of everything, with examples', async t => {
 })
 
 void test('check tells what it found, and fails without an API server', async t => {
-  const alone = await run(t, ['check', '--no-api'])
+  const alone = await run(t, ['check', '--no-api', '--workers', '3', '--state-dir', import.meta.filename])
   t.equal(alone.code, 0, alone.stderr)
   t.match(alone.stdout, /^ok {4}Node\.js /m)
+  t.match(alone.stdout, /^(ok|warn) +hand-over .*(tcp_migrate_req|waiting connections)/m)
+  t.match(alone.stdout, /^(ok|warn) +open files .* in each of 3 workers, \d+ in all$/m)
+  t.match(alone.stdout, /^warn  state directory .*cli\.test\.ts is not a directory; without it/m)
+  t.match(alone.stdout, /→ make it writable for this user, or name another with --state-dir/)
   t.match(alone.stdout, /^\d+ checks: 0 failed/m)
   const unreachable = await run(t, ['check', '--master', 'http://127.0.0.1:9'])
   t.equal(unreachable.code, 1)

@@ -96,7 +96,7 @@ spec: { type: NodePort, ports: [{ port: 8000, nodePort: 30911 }], selector: { ap
     '--metrics-bind-address',
     '127.0.0.1:20249',
   ]
-  const agent = start(t, ['run', ...args, '--hostname-override', 'Node-1'])
+  const agent = start(t, ['run', ...args, '--hostname-override', 'Node-1', '--workers', '0'])
   await agent.prints(/synced/)
   const json = await run(t, ['status', '--agent', '127.0.0.1:20249', '-o', 'json'])
   const status = JSON.parse(json.stdout) as StatusDocument

@@ -2,10 +2,11 @@
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 
-const entry = fileURLToPath(new URL('../../cmd/kube-relay.ts', import.meta.url))
+export const entry = fileURLToPath(new URL('../../cmd/kube-relay.ts', import.meta.url))
 
 export interface Finished {
   readonly code: number | null
@@ -22,12 +23,24 @@ export interface Program {
   prints(pattern: RegExp): Promise<RegExpExecArray>
 }
 
-/** Starts `kube-relay ARGS`; what is still running when the test ends is killed. */
-export function start(t: Test, args: readonly string[], env: Readonly<Record<string, string>> = {}): Program {
-  const child = spawn(process.execPath, [entry, ...args], {
+/** Starts `kube-relay ARGS`; what is still running when the test ends is ended. */
+export function start(
+  t: Test,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  file = entry,
+): Program {
+  const child = spawn(process.execPath, [file, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     // Without the test runner's own NODE_OPTIONS, which would load it into the program.
-    env: { ...process.env, NODE_OPTIONS: '', KUBECONFIG: '', HOME: '/nonexistent', ...env },
+    env: {
+      ...process.env,
+      NODE_OPTIONS: '',
+      KUBECONFIG: '',
+      HOME: '/nonexistent',
+      STATE_DIRECTORY: '',
+      ...env,
+    },
   })
   const output = { stdout: '', stderr: '' }
   const listeners = new Set<() => void>()
@@ -38,9 +51,17 @@ export function start(t: Test, args: readonly string[], env: Readonly<Record<str
     })
   }
   const exited = once(child, 'close').then(([code]): Finished => ({ code: code as number | null, ...output }))
+  const died = once(child, 'exit')
   t.teardown(async () => {
-    child.kill('SIGKILL')
-    await exited
+    // Killed at once, an agent would leave its workers behind. A second signal doesn't wait for their clients.
+    for (const signal of ['SIGTERM', 'SIGTERM', 'SIGKILL'] as const) {
+      if (child.exitCode !== null || child.signalCode !== null) break
+      child.kill(signal)
+      await Promise.race([died, delay(5000, undefined, { ref: false })])
+    }
+    // Others may have its output open for longer.
+    child.stdout.destroy()
+    child.stderr.destroy()
   })
   return {
     child,

@@ -36,6 +36,11 @@ const configuration: AgentConfiguration = {
   udpIdleTimeoutMs: 30_000,
   udpStreamTimeoutMs: 120_000,
   maxUdpFlows: 8192,
+  maxConnectionsPerClient: 500,
+  workers: 4,
+  stateDir: '/var/lib/kube-relay',
+  shutdownTimeoutMs: 25_000,
+  orphanGraceMs: 600_000,
 }
 
 void test('/configz shows the effective values, those of kube-proxy under its own key', async t => {
@@ -72,6 +77,11 @@ void test('/configz shows the effective values, those of kube-proxy under its ow
       udpIdleTimeout: '30s',
       udpStreamTimeout: '2m0s',
       maxUdpFlows: 8192,
+      workers: 4,
+      stateDir: '/var/lib/kube-relay',
+      shutdownTimeout: '25s',
+      orphanGrace: '10m0s',
+      maxConnectionsPerClient: 500,
       logLevel: 'debug',
     },
   })

@@ -1,0 +1,66 @@
+// kill -9 of a worker breaks the connections that it had and no other; whoever comes after that is served, and the
+// worker is back within a second.
+
+import { hangWorker, isExplained, killWorker } from './faults.ts'
+import type { LoadVerdict } from './outcomes.ts'
+import { resilienceTest } from './resilience-test.ts'
+import { steadyLoads } from './scenario.ts'
+import { harm, startTraffic } from './traffic.ts'
+
+/** From a worker's end to its successor's listening, by the pool's own clock. A second is what an idle machine takes. */
+const backWithinMs = 5000
+
+for (const [name, end, restarts] of [
+  ['kill -9 of a worker', killWorker, { crashed: 1, hung: 0 }],
+  ['a worker that hangs', hangWorker, { crashed: 0, hung: 1 }],
+] as const) {
+  resilienceTest(`${name}: only its own connections break`, async (t, { startAgent: start }) => {
+    const agent = await start()
+    const traffic = await startTraffic(t, steadyLoads)
+    await traffic.answered(60)
+    const open = Object.values((await traffic.report()).open).flat()
+    const total = connectionsOf(await agent.status())
+    const kill = await end(agent, 0)
+    const { killedAt, replacedAt, clients, pid } = kill
+    await traffic.answered(60)
+    const verdict = await traffic.stop()
+    const gapMs = (await agent.status()).workerRestarts.lastGapMs ?? Infinity
+    t.comment(
+      `worker ${pid} was back after ${gapMs} ms, and known to be after ${Math.round(replacedAt - killedAt)} ms`,
+    )
+    t.ok(gapMs < backWithinMs, 'it is back')
+
+    const broken = Object.values(verdict).flatMap(load => load.broken)
+    const its = open.filter(client => clients.has(client))
+    t.ok(
+      its.length > 0 && its.length < open.length,
+      `${its.length} of ${open.length} open connections were its`,
+    )
+    t.same(
+      broken.map(({ client }) => client).filter(client => !clients.has(client)),
+      [],
+      'no connection of another worker broke',
+    )
+    for (const [name, load] of Object.entries(verdict)) {
+      t.equal(load.answered + load.failed, load.sent, `${name}: everything is accounted for`)
+      const unexplained = load.failures.filter(failure => !isExplained(failure, load.kind, kill))
+      t.same(unexplained, [], `${name}: nothing that was begun later failed`)
+    }
+    t.equal((verdict['clients with affinity'] as LoadVerdict).moved, 0, 'clients stay with their endpoints')
+
+    const after = await agent.status()
+    t.ok(connectionsOf(after) > total, 'counters never go down')
+    t.match(after.workerRestarts, restarts)
+    const calm = await startTraffic(t, steadyLoads)
+    await calm.answered(20)
+    t.same(harm(await calm.stop()), [], 'all is well afterwards')
+  })
+}
+
+function connectionsOf({
+  services,
+}: {
+  readonly services: readonly { connections: { total: number } }[]
+}): number {
+  return services.reduce((sum, { connections }) => sum + connections.total, 0)
+}

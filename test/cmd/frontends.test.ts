@@ -60,8 +60,6 @@ void test('each kind of frontend', async t => {
     'run',
     '--log-format=text',
     '--allow-loopback-endpoints',
-    // Its counters are asked for at once, and a busy worker's would be those of its last answer.
-    '--workers=0',
     '--nodeport-addresses=localhost',
     '--healthz-bind-address=127.0.0.1:20256',
     '--metrics-bind-address=127.0.0.1:20252',

@@ -62,8 +62,11 @@ export async function startAgent(
       `--healthz-bind-address=127.0.0.1:${await freePort()}`,
       '--log-level=info',
       '--log-format=text',
+      '--shutdown-timeout=2s',
       ...(options.flags ?? []),
     ],
+    // No state directory: what one test saved must not be served in the next.
+    env: { STATE_DIRECTORY: '' },
   })
 
   t.teardown(async () => {

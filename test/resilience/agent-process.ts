@@ -30,10 +30,6 @@ export interface AgentProcess {
   get(path: string): Promise<string>
   /** Resolves once it has ended. */
   kill(signal: NodeJS.Signals): Promise<number | null>
-  /** Its log so far, and that of its workers. */
-  log(): string
-  /** Resolves once the log matches. */
-  logs(pattern: RegExp): Promise<void>
 }
 
 export function startAgent(owner: Owner, options: AgentProcessOptions): AgentProcess {
@@ -87,13 +83,6 @@ export function startAgent(owner: Owner, options: AgentProcessOptions): AgentPro
       child.kill(signal)
       const [code] = await exited
       return code
-    },
-    log: () => log,
-    async logs(pattern) {
-      await until(`a log line like ${pattern}`, () => (pattern.test(log) ? true : undefined), {
-        hopeless: hasEnded,
-        detail,
-      })
     },
   }
 }

@@ -8,10 +8,7 @@ import net from 'node:net'
 import { addressBytes, datagramPort, echoPort, requestPort, requestSize, responseFrame } from './frames.ts'
 
 export type EndpointCommand =
-  | { readonly type: 'start'; readonly udp: readonly string[] }
-  | { readonly type: 'report' }
-  /** Listeners go, connections stay. */
-  | { readonly type: 'close-listeners' }
+  { readonly type: 'start'; readonly udp: readonly string[] } | { readonly type: 'report' }
 
 export interface EndpointReport {
   readonly connections: number
@@ -23,15 +20,10 @@ export interface EndpointReport {
 
 const counts = { connections: 0, openConnections: 0, requests: 0, echoedBytes: 0, datagrams: 0 }
 const addresses = new Map<string, Buffer>()
-const servers: net.Server[] = []
 
 process.on('message', (command: EndpointCommand) => {
   if (command.type === 'start') void start(command.udp).then(report)
-  else if (command.type === 'report') report()
-  else {
-    for (const server of servers) server.close()
-    report()
-  }
+  else report()
 })
 process.on('disconnect', () => process.exit())
 
@@ -48,7 +40,6 @@ async function start(udp: readonly string[]): Promise<void> {
       socket.on('error', () => {})
       use(socket)
     })
-    servers.push(server)
     server.listen({ host: '0.0.0.0', port, backlog: 4096 })
     await once(server, 'listening')
   }

@@ -6,7 +6,6 @@ import type { Owner } from './owner.ts'
 
 export interface Endpoints {
   report(): Promise<EndpointReport>
-  closeListeners(): Promise<void>
   kill(): Promise<void>
 }
 
@@ -17,9 +16,6 @@ export async function startEndpoints(owner: Owner, udp: readonly string[]): Prom
   await helper.command({ type: 'start', udp })
   return {
     report: () => helper.command({ type: 'report' }),
-    async closeListeners() {
-      await helper.command({ type: 'close-listeners' })
-    },
     kill: () => helper.kill(),
   }
 }

@@ -1,6 +1,7 @@
 // What an operator does on purpose fails no new connection, breaks no established one and loses no datagram: reloads,
 // and one agent that takes over from another, as in a rolling update with maxSurge.
 
+import { readFileSync } from 'node:fs'
 import { reload, untilDrained, untilGone, untilNotListening, untilServing, workerPids } from './faults.ts'
 import { resilienceTest } from './resilience-test.ts'
 import { steadyLoads } from './scenario.ts'
@@ -15,6 +16,11 @@ for (const [name, times, pauseAnswers] of [
 ] as const) {
   resilienceTest(`${name}: nobody notices`, async (t, { startAgent: start, endpoints }) => {
     const agent = await start({ args: patient })
+    t.equal(
+      readFileSync('/proc/sys/net/ipv4/tcp_migrate_req', 'utf8').trim(),
+      '1',
+      'the agent has seen to it',
+    )
     const before = workerPids(await agent.status())
     const traffic = await startTraffic(t, steadyLoads)
     await traffic.answered(60)

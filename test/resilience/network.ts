@@ -3,7 +3,7 @@
 // cluster, sysctls can be set, fixed ports are free, and /proc/net shows nobody else's sockets.
 
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
 /** Where NodePorts are reached. */
@@ -20,8 +20,8 @@ export function missingForOwnNetwork(): string | null {
   return unshareFunction() === null ? 'needs node:ffi (Node.js 26), to enter a network namespace' : null
 }
 
-/** Enters a new network. `migrate` is net.ipv4.tcp_migrate_req, which is 0 by default. */
-export function enterOwnNetwork({ migrate = true } = {}): void {
+/** Enters a new network, with the kernel's own defaults: to set what it needs is the agent's business. */
+export function enterOwnNetwork(): void {
   const unshare = unshareFunction()
   if (unshare === null || unshare(cloneNewNet) !== 0) {
     throw new Error('a network namespace could not be made: is this a container without CAP_SYS_ADMIN?')
@@ -33,7 +33,6 @@ export function enterOwnNetwork({ migrate = true } = {}): void {
   ]) {
     execFileSync('ip', args)
   }
-  writeFileSync('/proc/sys/net/ipv4/tcp_migrate_req', migrate ? '1' : '0')
 }
 
 /** The other processes in this network; the ones that a test has left behind, when it is over. */

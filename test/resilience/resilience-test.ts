@@ -2,7 +2,7 @@
 
 import tap, { test, type Test } from 'tap'
 import { missingForOwnNetwork } from './network.ts'
-import { openScenario, type Scenario, type ScenarioOptions } from './scenario.ts'
+import { openScenario, type Scenario } from './scenario.ts'
 
 /** Longer than .taprc has it: these run many processes, on machines that may be busy. */
 const timeout = 300_000
@@ -10,12 +10,8 @@ const timeout = 300_000
 // Of the whole file.
 tap.setTimeout(3 * timeout)
 
-export function resilienceTest(
-  name: string,
-  body: (t: Test, scenario: Scenario) => Promise<void>,
-  options: ScenarioOptions = {},
-): void {
+export function resilienceTest(name: string, body: (t: Test, scenario: Scenario) => Promise<void>): void {
   void test(name, { skip: missingForOwnNetwork() ?? false, timeout }, async t => {
-    await body(t, await openScenario(t, options))
+    await body(t, await openScenario(t))
   })
 }

@@ -19,8 +19,6 @@ export interface Scenario {
   readonly endpoints: Endpoints
   /** Of every agent and worker that is alive. */
   agentProcesses(): readonly number[]
-  /** For --state-dir. */
-  readonly stateDir: string
   /** Starts an agent with two workers and resolves once it serves the steady Services. */
   readonly startAgent: (options?: AgentSettings) => Promise<AgentProcess>
 }
@@ -34,11 +32,6 @@ export interface AgentSettings {
   readonly wait?: boolean
   /** false: it remembers nothing. */
   readonly remembers?: boolean
-}
-
-export interface ScenarioOptions {
-  /** net.ipv4.tcp_migrate_req. */
-  readonly migrate?: boolean
 }
 
 /** A process that drains waits for its UDP flows to be idle; workers that a failed test has left wait for an agent. */
@@ -99,11 +92,8 @@ export const steadyLoads: readonly Load[] = [
 ]
 
 /** Enters a network of its own, with API server, Services and endpoints in it; all of it ends with its owner. */
-export async function openScenario(
-  owner: Owner,
-  { migrate = true }: ScenarioOptions = {},
-): Promise<Scenario> {
-  enterOwnNetwork({ migrate })
+export async function openScenario(owner: Owner): Promise<Scenario> {
+  enterOwnNetwork()
   // Registered first, so run last: whatever way it ends, nothing of it stays.
   owner.teardown(() => endAll())
   const stateDir = mkdtempSync(join(tmpdir(), 'kube-relay-state.'))
@@ -122,7 +112,6 @@ export async function openScenario(
       processesHere()
         .filter(({ command }) => command.includes('kube-relay.ts'))
         .map(({ pid }) => pid),
-    stateDir,
     startAgent: async ({ workers = 2, args = [], wait = true, remembers = true, ...rest } = {}) => {
       const own = [`--workers=${workers}`, ...impatient, ...(remembers ? [`--state-dir=${stateDir}`] : [])]
       const agent = startAgent(owner, { ...rest, master: api.url, args: [...own, ...args] })

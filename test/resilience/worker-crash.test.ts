@@ -1,5 +1,5 @@
-// kill -9 of a worker breaks the connections that it had and no other; whoever comes after that is served, and the
-// worker is back within a second.
+// kill -9 of a worker breaks the connections that it had and no other; whoever comes after that is served, and another
+// worker has its place soon.
 
 import { hangWorker, isExplained, killWorker } from './faults.ts'
 import type { LoadVerdict } from './outcomes.ts'
@@ -7,7 +7,7 @@ import { resilienceTest } from './resilience-test.ts'
 import { steadyLoads } from './scenario.ts'
 import { harm, startTraffic } from './traffic.ts'
 
-/** From a worker's end to its successor's listening, by the pool's own clock. A second is what an idle machine takes. */
+/** From a worker's end to its successor's listening, by the pool's own clock. About a second, unless the machine is busy. */
 const backWithinMs = 5000
 
 for (const [name, end, restarts] of [

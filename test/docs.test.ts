@@ -20,7 +20,9 @@ void test('every link leads to a file', async t => {
 })
 
 void test('every test that COMPATIBILITY and RELIABILITY name exists', async t => {
-  const rows = (read('docs/COMPATIBILITY.md') + read('docs/RELIABILITY.md')).matchAll(/([a-z\d]+\/[a-z\d-]+)…/g)
+  const rows = (read('docs/COMPATIBILITY.md') + read('docs/RELIABILITY.md')).matchAll(
+    /([a-z\d]+\/[a-z\d-]+)…/g,
+  )
   const named = [...rows].map(([, name = '']) => name)
   t.ok(named.length > 40)
   for (const name of new Set(named)) t.ok(existsSync(join(root, 'test', `${name}.test.ts`)), name)

@@ -48,7 +48,7 @@ const state = new DesiredState({
   localIps: ['192.168.0.1'],
   defaults: defaultProxySettings,
   clusterCidrs: [],
-    wallClock: Date.now,
+  wallClock: Date.now,
   log: silentLog,
   onChange: () => {},
 })

@@ -11,7 +11,8 @@ export function dataPathProblem({
   services,
   workers,
 }: Pick<StatusDocument, 'services' | 'workers'>): string | null {
-  if (workers.length > 0 && workers.every(({ descriptors }) => !descriptors.accepting)) {
+  const taking = workers.filter(({ draining }) => !draining)
+  if (taking.length > 0 && taking.every(({ descriptors }) => !descriptors.accepting)) {
     return 'no connections are accepted: the limit of file descriptors is reached'
   }
   const states = services.flatMap(({ frontends }) => frontends.map(({ state }) => state))

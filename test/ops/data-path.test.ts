@@ -31,4 +31,9 @@ void test('dataPathProblem', async t => {
     if (expected === null) t.equal(problem, null, name)
     else t.match(problem, expected, name)
   }
+  t.match(
+    dataPathProblem(statusDocument({ workers: [accepts(false), { ...accepts(true), draining: true }] })),
+    /file descriptors/,
+    'one that drains takes nobody',
+  )
 })

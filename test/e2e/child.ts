@@ -4,6 +4,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 
+/** How long the last of a process's output may be on its way. */
+const outputGraceMs = 1000
+
 export interface ChildOptions {
   /** For messages. */
   readonly name: string
@@ -45,7 +48,12 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   process_.stdout.setEncoding('utf8').on('data', keep)
   process_.stderr.setEncoding('utf8').on('data', keep)
   const exited = new Promise<number | NodeJS.Signals>(resolve => {
-    process_.once('close', (status, signal) => resolve(signal ?? status ?? 0))
+    process_.once('exit', (status, signal) => {
+      const end = (): void => resolve(signal ?? status ?? 0)
+      // Usually its output ends with it; but workers that outlive their agent hold on to it.
+      process_.once('close', end)
+      setTimeout(end, outputGraceMs)
+    })
   })
   await once(process_, 'spawn')
   const { pid } = process_

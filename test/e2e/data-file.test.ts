@@ -41,6 +41,7 @@ async function start(t: Test): Promise<Server> {
       resolve(import.meta.dirname, '../../cmd/kube-relay.ts'),
       'run',
       `--data-file=${join(disk, 'objects')}`,
+      '--workers=0',
       `--api-bind-address=127.0.0.1:${port}`,
       `--metrics-bind-address=127.0.0.1:${metricsPort}`,
       '--healthz-bind-address=off',

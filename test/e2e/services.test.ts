@@ -12,7 +12,8 @@ const both = ['TCP', 'UDP'] as const
 
 const cluster = await startCluster(t)
 const { kubectl } = cluster
-const agent = await startAgent(t, cluster)
+// One worker: turns are exact in each, not over several.
+const agent = await startAgent(t, cluster, { flags: ['--workers=1'] })
 
 const pods = await Promise.all(['pod-a', 'pod-b', 'pod-c'].map(name => startPod(name)))
 t.teardown(() => Promise.all(pods.map(pod => pod.close())))

@@ -4,7 +4,13 @@
 import { formatAddress } from './model/address.ts'
 import type { ServicePort } from './model/proxy-table.ts'
 import type { DataPlaneStatus, ServicePortStatus } from './dataplane/data-plane.ts'
-import type { ConnectionCounts, FrontendStatus, ServiceStatus, StatusDocument } from './ops/status.ts'
+import {
+  addCounts,
+  type ConnectionCounts,
+  type FrontendStatus,
+  type ServiceStatus,
+  type StatusDocument,
+} from './ops/status.ts'
 
 export interface StatusInput extends Pick<
   StatusDocument,
@@ -71,27 +77,12 @@ function mergeFamilies(a: ServiceStatus, b: ServiceStatus): ServiceStatus {
     },
     setAside: [...a.setAside, ...b.setAside],
     frontends: [...a.frontends, ...b.frontends],
-    connections: mergeCounts(a.connections, b.connections),
+    connections: addCounts(a.connections, b.connections),
   }
 }
 
 function mergeLists(a: readonly string[] | null, b: readonly string[] | null): readonly string[] | null {
   return a === null || b === null ? (a ?? b) : [...a, ...b]
-}
-
-function mergeCounts(a: ConnectionCounts, b: ConnectionCounts): ConnectionCounts {
-  const reasons = new Set([...Object.keys(a.failures), ...Object.keys(b.failures)])
-  return {
-    active: a.active + b.active,
-    total: a.total + b.total,
-    bytesIn: a.bytesIn + b.bytesIn,
-    bytesOut: a.bytesOut + b.bytesOut,
-    dialRetries: a.dialRetries + b.dialRetries,
-    dialFailures: a.dialFailures + b.dialFailures,
-    failures: Object.fromEntries(
-      [...reasons].map(reason => [reason, (a.failures[reason] ?? 0) + (b.failures[reason] ?? 0)]),
-    ),
-  }
 }
 
 /** By namespace, name, port name, protocol; IPv4 before IPv6. */

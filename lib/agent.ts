@@ -3,6 +3,7 @@
 // elsewhere, which is served until everything has been listed; and it ends in two ways, with its clients or without.
 
 import { EventEmitter, once } from 'node:events'
+import path from 'node:path'
 import { buildStatus } from './agent-status.ts'
 import { AgentTelemetry } from './agent-telemetry.ts'
 import { DesiredState } from './control/desired-state.ts'
@@ -174,6 +175,8 @@ export function startAgent(options: AgentOptions, context: AgentContext = { seed
   })
   const { promise: seeded, resolve: resolveSeeded } = Promise.withResolvers<void>()
   let seedServed = false
+  /** An update has been lost on its way to the data plane. */
+  let missed = false
   const serveSeed = (): void => {
     if (seedServed || desired.asOf === null || stop.signal.aborted) return
     seedServed = true
@@ -194,9 +197,12 @@ export function startAgent(options: AgentOptions, context: AgentContext = { seed
       if (stop.signal.aborted) return
       const ended = telemetry.syncStarts()
       const change = desired.sync()
-      // A seed that wasn't needed: the data plane has nothing yet.
-      const update = change !== null && !firstApplied && !seedServed ? desired.snapshot() : change
+      // A seed that wasn't needed: the data plane has nothing yet. Nor can it be sure of what it had when it failed.
+      const whole = missed || (change !== null && !firstApplied && !seedServed)
+      const update = whole ? desired.snapshot() : change
+      missed = update !== null
       if (update !== null) await dataPlane.apply(update)
+      missed = false
       ended(desired)
       if (update === null) return
       context.onUpdate?.(update)
@@ -330,6 +336,11 @@ function openDataPlane(
     workers: count,
     command,
     options: { ...ofWorkers, stateDir, dataPlane: shared },
+    // A worker that is to replace another has no time to compile what its predecessor has compiled.
+    env:
+      stateDir === null
+        ? process.env
+        : { NODE_COMPILE_CACHE: path.join(stateDir, 'compiled'), ...process.env },
     facts,
     log,
     clock,

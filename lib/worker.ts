@@ -1,6 +1,7 @@
 // The composition root of a worker: a data plane in a process of its own, told what to do by its agent over the IPC
 // channel. It ends when it is told to, and only then: without its agent it is an orphan and serves on.
 
+import { flushCompileCache } from 'node:module'
 import { netEngine } from './dataplane/engines/net/net-engine.ts'
 import { LocalDataPlane } from './dataplane/local-data-plane.ts'
 import { reasonOf } from './model/error.ts'
@@ -14,6 +15,9 @@ import { WorkerSession, type StartMessage } from './workers/worker-session.ts'
 const brokenCode = 70
 /** What a process that is ended by SIGTERM is reported with. */
 const terminatedCode = 143
+
+/** Kept for the next worker only when this one has had the time to get to work (NODE_COMPILE_CACHE says where). */
+const compiledAfterMs = 2000
 
 /** What an agent that may itself be stuck gets to take the last message. */
 const lastWordMs = 1000
@@ -53,6 +57,7 @@ class Worker {
     process.on('message', message => this.#onMessage(message as ToWorker))
     if (!process.connected) return this.#onDisconnect()
     this.#send({ type: 'ready' })
+    this.#clock.after(compiledAfterMs, flushCompileCache)
   }
 
   #onMessage(message: ToWorker): void {

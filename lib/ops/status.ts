@@ -78,6 +78,23 @@ export interface ConnectionCounts {
   readonly failures: Readonly<Record<string, number>>
 }
 
+/** Adds up, reason by reason: of the two IP families, or of several workers. */
+export function addCounts<T extends ConnectionCounts>(a: T, b: T): T {
+  const reasons = new Set([...Object.keys(a.failures), ...Object.keys(b.failures)])
+  return {
+    ...a,
+    active: a.active + b.active,
+    total: a.total + b.total,
+    bytesIn: a.bytesIn + b.bytesIn,
+    bytesOut: a.bytesOut + b.bytesOut,
+    dialRetries: a.dialRetries + b.dialRetries,
+    dialFailures: a.dialFailures + b.dialFailures,
+    failures: Object.fromEntries(
+      [...reasons].map(reason => [reason, (a.failures[reason] ?? 0) + (b.failures[reason] ?? 0)]),
+    ),
+  }
+}
+
 export interface WorkerStatus {
   /** From 0; a worker that takes another's place has its index. */
   readonly index: number

@@ -2,8 +2,8 @@
 // included, and an address is as well off as it is with the worker that has it best.
 
 import type { ConnectionStatus, FrontendStatus, ServicePortStatus } from '../dataplane/data-plane.ts'
-import { failureReasons, type FailureReason } from '../dataplane/service-state.ts'
 import type { ServicePortKey } from '../model/proxy-table.ts'
+import { addCounts } from '../ops/status.ts'
 
 /** Merges what each worker has, in the order of the first; `retired` are counts of workers that are gone. */
 export function mergeServicePorts(
@@ -20,21 +20,6 @@ export function mergeServicePorts(
   return [...merged.values()]
 }
 
-/** Adds up; the counts of a worker that is gone are added with `retiredCounts`. */
-export function addConnections(a: ConnectionStatus, b: ConnectionStatus): ConnectionStatus {
-  return {
-    active: a.active + b.active,
-    total: a.total + b.total,
-    bytesIn: a.bytesIn + b.bytesIn,
-    bytesOut: a.bytesOut + b.bytesOut,
-    dialRetries: a.dialRetries + b.dialRetries,
-    dialFailures: a.dialFailures + b.dialFailures,
-    failures: Object.fromEntries(
-      failureReasons.map(reason => [reason, a.failures[reason] + b.failures[reason]]),
-    ) as Record<FailureReason, number>,
-  }
-}
-
 /** What is left of a worker's counts when it is gone: its connections are closed. */
 export function retiredCounts(counts: ConnectionStatus): ConnectionStatus {
   return { ...counts, active: 0 }
@@ -45,7 +30,7 @@ function withRetired(
   retired: ReadonlyMap<ServicePortKey, ConnectionStatus>,
 ): ServicePortStatus {
   const counts = retired.get(port.key)
-  return counts === undefined ? port : { ...port, connections: addConnections(port.connections, counts) }
+  return counts === undefined ? port : { ...port, connections: addCounts(port.connections, counts) }
 }
 
 function mergePort(a: ServicePortStatus, b: ServicePortStatus): ServicePortStatus {
@@ -53,7 +38,7 @@ function mergePort(a: ServicePortStatus, b: ServicePortStatus): ServicePortStatu
     key: a.key,
     frontends: mergeFrontends(a.frontends, b.frontends),
     setAside: b.setAside.length === 0 ? a.setAside : [...new Set([...a.setAside, ...b.setAside])],
-    connections: addConnections(a.connections, b.connections),
+    connections: addCounts(a.connections, b.connections),
   }
 }
 

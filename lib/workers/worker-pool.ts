@@ -12,10 +12,10 @@ import type { ServicePort, ServicePortKey, TableUpdate } from '../model/proxy-ta
 import { applyDiff } from '../model/table-diff.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
-import { noRestarts, type WorkerRestarts, type WorkerStatus } from '../ops/status.ts'
+import { addCounts, noRestarts, type WorkerRestarts, type WorkerStatus } from '../ops/status.ts'
 import { FactBoard } from './fact-board.ts'
 import { factsPerMessage } from './fact-outbox.ts'
-import { addConnections, mergeServicePorts, retiredCounts } from './merge-status.ts'
+import { mergeServicePorts, retiredCounts } from './merge-status.ts'
 import type { WorkerOptions } from './messages.ts'
 import { PoolWorker } from './pool-worker.ts'
 import { restartDelayMs } from './restart-delay.ts'
@@ -425,7 +425,7 @@ export class WorkerPool implements DataPlane {
       if (!this.#table.has(key)) continue
       const counts = retiredCounts(connections)
       const before = this.#retired.get(key)
-      this.#retired.set(key, before === undefined ? counts : addConnections(before, counts))
+      this.#retired.set(key, before === undefined ? counts : addCounts(before, counts))
     }
   }
 

@@ -7,6 +7,11 @@
 
 import type { Address } from '../model/address.ts'
 
+/** Where clients are listened to. `vip`: in the namespace of the VIPs, if the engine was given one. */
+export interface ListenAddress extends Address {
+  readonly vip?: true
+}
+
 declare const connBrand: unique symbol
 /** An established TCP connection from which nothing has been read yet: its bytes wait in the kernel. */
 export interface Conn {
@@ -96,7 +101,7 @@ export interface Engine {
    * the listener stays open.
    */
   listenTcp(
-    at: Address,
+    at: ListenAddress,
     onConnection: (client: Conn, peer: Address) => void,
     onError: (error: Error) => void,
   ): Promise<TcpListener>
@@ -122,7 +127,7 @@ export interface Engine {
   /** Closes with RST and drops what was not read. */
   reset(conn: Conn): void
   bindUdp(
-    at: Address,
+    at: ListenAddress,
     onDatagram: (data: Uint8Array, ip: string, port: number) => void,
     onError: (error: Error) => void,
   ): Promise<UdpListener>
@@ -139,7 +144,7 @@ export interface Engine {
    * change nothing.
    */
   connectUdp(
-    at: Address,
+    at: ListenAddress,
     client: Address,
     onDatagram: (data: Uint8Array, ip: string, port: number) => void,
     onError: (error: Error) => void,

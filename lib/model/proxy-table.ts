@@ -19,7 +19,9 @@ export interface Frontend {
   readonly shortCircuit?: true
   /** The only sources that may connect, as CIDRs; absent: everyone may. */
   readonly sourceRanges?: readonly string[]
-  /** Why this frontend must not be opened: the address belongs to another service port, which is named. */
+  /** The address isn't the node's own: it has to be made local, and may be so in a namespace of its own. */
+  readonly vip?: true
+  /** Why this frontend must not be opened: who has the address, as "another Service" or "an address of this node". */
   readonly conflict?: string
 }
 

@@ -55,9 +55,10 @@ const frontend: Checks<Frontend> = {
   list: oneOf('cluster', 'local'),
   shortCircuit: isTrue,
   sourceRanges: listOf(isCidr),
+  vip: isTrue,
   conflict: isText,
 }
-const optionalInFrontend = ['shortCircuit', 'sourceRanges', 'conflict']
+const optionalInFrontend = ['shortCircuit', 'sourceRanges', 'vip', 'conflict']
 
 const servicePort: Checks<ServicePort> = {
   key: isText,

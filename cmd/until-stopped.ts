@@ -37,7 +37,10 @@ export function listenForSignals(): Signals {
   const { promise: stop, resolve: resolveStop } = Promise.withResolvers<void>()
   const { promise: again, resolve: resolveAgain } = Promise.withResolvers<NodeJS.Signals>()
   const alive = setInterval(() => {}, 2 ** 30)
-  const hasTerminal = [0, 1, 2].some(descriptor => isatty(descriptor))
+  // Output may go to a terminal that isn't the one of this session (systemd's StandardOutput=tty).
+  const hasTerminal = [0, 1, 2].some(descriptor => isatty(descriptor)) && terminalIsThere()
+  // Whoever read the output may be gone (EPIPE, or EIO after a hang-up): that is no reason to end.
+  for (const output of [process.stdout, process.stderr]) output.on('error', () => {})
   let reload = (): void => {}
   let asked: number | null = null
   let impatient = false
@@ -100,7 +103,7 @@ function exitCode(signal: NodeJS.Signals): number {
   return { SIGHUP: 129, SIGINT: 130 }[signal as string] ?? 143
 }
 
-/** After a hang-up, the process has no controlling terminal any more. */
+/** Whether the process has a controlling terminal, which it has no more after a hang-up. */
 function terminalIsThere(): boolean {
   try {
     closeSync(openSync('/dev/tty', 'r'))

@@ -8,6 +8,7 @@ import type { TableUpdate } from './model/proxy-table.ts'
 import { pause, systemClock } from './ops/clock.ts'
 import { pidScope } from './ops/pid-scope.ts'
 import type { AgentProcess, LastReload, WorkerStatus } from './ops/status.ts'
+import { openVips, type VipUser } from './vip/vips.ts'
 import { watchOrphans } from './workers/orphans.ts'
 
 export interface ReloadableAgentOptions {
@@ -46,6 +47,8 @@ export function startReloadableAgent(options: ReloadableAgentOptions): Reloadabl
   const ending = new AbortController()
   /** Those that still have clients, with what resolves when they have none. */
   const predecessors = new Map<Agent, Promise<void>>()
+  const vips = openVips({ mode: first.vipMode, log, clock })
+  const vipUsers = new Map<Agent, VipUser>()
   const self = { pid: process.pid, pidScope: pidScope(), startedAt: new Date().toISOString() }
   let reloads = 0
   let reloadRequests = 0
@@ -53,6 +56,9 @@ export function startReloadableAgent(options: ReloadableAgentOptions): Reloadabl
   let working: Promise<void> | null = null
   let round: Promise<LastReload>
   let successor: Agent | null = null
+  const serving = Promise.withResolvers<void>()
+  const synced = Promise.withResolvers<void>()
+  serving.promise.catch(ignore)
 
   const describe = (): AgentProcess => ({ ...self, reloads, reloadRequests, lastReload })
   const drainingWorkers = async (): Promise<readonly WorkerStatus[]> => {
@@ -60,31 +66,55 @@ export function startReloadableAgent(options: ReloadableAgentOptions): Reloadabl
     return workers.flat().map(worker => ({ ...worker, draining: true }))
   }
   const start = (agentOptions: AgentOptions, predecessor: Agent | null): Agent => {
+    const user = vips.user()
     const agent: Agent = startAgent(agentOptions, {
       seed: predecessor?.table() ?? null,
       facts: predecessor?.facts() ?? [],
+      vips: { all: vips, user },
       process: describe,
       drainingWorkers,
       onUpdate: update => {
         if (agent === current) tellPredecessors(update)
       },
     })
+    vipUsers.set(agent, user)
     return agent
+  }
+  /** What its clients have open stays local even so. */
+  const leaveVips = (agent: Agent): void => {
+    vipUsers.get(agent)?.leave()
+    vipUsers.delete(agent)
   }
   const tellPredecessors = (update: TableUpdate): void => {
     for (const each of predecessors.keys()) each.follow(update).catch(ignore)
   }
+  /** What becomes of a predecessor that never served is no matter any more. */
+  const speakFor = (agent: Agent): void => {
+    agent.serving.then(serving.resolve, error => {
+      if (agent === current) serving.reject(error)
+    })
+    void agent.synced.then(synced.resolve)
+  }
   let current = start(first, null)
   let currentOptions = first
+  speakFor(current)
 
   const replace = async (): Promise<void> => {
     if (ending.signal.aborted) throw stopped()
-    const agentOptions = await options.reread()
+    // A disk that hangs doesn't hold up the end.
+    const agentOptions = await unlessStopped(options.reread(), ending.signal)
     if (agentOptions.nodeName !== currentOptions.nodeName) {
       const { nodeName } = currentOptions
       throw new RelayError(
         'INVALID_CONFIG',
         `the node's name would change from ${nodeName} to ${agentOptions.nodeName}: that takes a restart`,
+      )
+    }
+    if (agentOptions.vipMode !== currentOptions.vipMode) {
+      const { vipMode } = currentOptions
+      throw new RelayError(
+        'INVALID_CONFIG',
+        `--vip-mode would change from ${vipMode} to ${agentOptions.vipMode}: that takes a restart`,
       )
     }
     await current.prepareHandOver()
@@ -93,8 +123,11 @@ export function startReloadableAgent(options: ReloadableAgentOptions): Reloadabl
     successor = agent
     try {
       await takesOver(agent, current.table() !== null)
+      // From here to its taking over nothing is awaited: a stop in between would not know of it.
+      if (ending.signal.aborted) throw stopped()
     } catch (error) {
       await agent.close()
+      leaveVips(agent)
       throw error
     } finally {
       successor = null
@@ -102,6 +135,7 @@ export function startReloadableAgent(options: ReloadableAgentOptions): Reloadabl
     const predecessor = current
     current = agent
     currentOptions = agentOptions
+    speakFor(agent)
     retire(predecessor, agentOptions.defaults.drainTimeoutMs)
   }
 
@@ -113,13 +147,12 @@ export function startReloadableAgent(options: ReloadableAgentOptions): Reloadabl
       if (ending.signal.aborted) throw stopped()
       throw new RelayError('ABORTED', `nothing is served after ${limits.servingMs / 1000} s`)
     })
+    timeout.catch(ignore)
     try {
       // Where there is no table yet, the reason may be in what is about to change: there is nothing to wait for.
       if (hasTable) await Promise.race([agent.serving, timeout])
       await Promise.race([agent.synced, failureOf(agent), pause(clock, limits.apiPatienceMs, signal)])
-      if (ending.signal.aborted) throw stopped()
     } finally {
-      timeout.catch(ignore)
       giveUp.abort()
     }
   }
@@ -130,6 +163,7 @@ export function startReloadableAgent(options: ReloadableAgentOptions): Reloadabl
       .catch((error: unknown) => log.error({ err: error }, `draining failed: ${reasonOf(error)}`))
       .then(() => void predecessors.delete(agent))
     predecessors.set(agent, ended)
+    leaveVips(agent)
     // It has missed what its successor has listed.
     const table = current.table()
     if (table !== null) agent.follow(table).catch(ignore)
@@ -164,7 +198,7 @@ export function startReloadableAgent(options: ReloadableAgentOptions): Reloadabl
     log,
     clock,
     // Whoever takes new clients in their place has to serve first.
-    after: current.serving,
+    after: serving.promise,
     drainTimeoutMs: () => currentOptions.defaults.drainTimeoutMs,
   })
   /** From here on nobody takes over, and who was about to is closed. */
@@ -175,8 +209,8 @@ export function startReloadableAgent(options: ReloadableAgentOptions): Reloadabl
   }
 
   return {
-    serving: current.serving,
-    synced: current.synced,
+    serving: serving.promise,
+    synced: synced.promise,
     status: () => current.status(),
     async until(condition) {
       for (;;) {
@@ -203,10 +237,12 @@ export function startReloadableAgent(options: ReloadableAgentOptions): Reloadabl
       const limit = drainMs === null ? null : clock.after(drainMs, () => void closeAll(predecessors.keys()))
       await Promise.all([...ended, drained])
       limit?.cancel()
+      await vips.close()
     },
     async close() {
       const reloadsEnded = endReloads()
       await Promise.all([closeAll([current, ...predecessors.keys()]), successor?.close(), reloadsEnded])
+      await vips.close()
     },
   }
 }
@@ -219,6 +255,18 @@ async function closeAll(agents: Iterable<Agent>): Promise<void> {
 async function failureOf(agent: Agent): Promise<never> {
   await agent.serving
   return await new Promise(() => {})
+}
+
+/** What the promise comes to, unless the agent is stopped before that. */
+async function unlessStopped<T>(promise: Promise<T>, ending: AbortSignal): Promise<T> {
+  const { promise: ended, reject } = Promise.withResolvers<never>()
+  const end = (): void => reject(stopped())
+  ending.addEventListener('abort', end)
+  try {
+    return await Promise.race([promise, ended])
+  } finally {
+    ending.removeEventListener('abort', end)
+  }
 }
 
 function stopped(): RelayError {

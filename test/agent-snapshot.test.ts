@@ -1,24 +1,15 @@
 // An agent that is started while the API server is gone serves the table that an earlier one has left on disk, says so
 // wherever it is asked, and goes over to what the API server says when that is back, under the clients' feet.
 
-import { once } from 'node:events'
-import type net from 'node:net'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test, type Test } from 'tap'
 import { startAgent, type Agent, type AgentOptions } from '../lib/agent.ts'
-import { NodePortAddresses } from '../lib/control/node-port-addresses.ts'
 import { tableFileName } from '../lib/control/table-file.ts'
-import { anonymousAccess } from '../lib/kube/cluster-access.ts'
 import type { Address } from '../lib/model/address.ts'
-import { parseAddress } from '../lib/model/address.ts'
-import { readNodePortRanges } from '../lib/model/node-port-ranges.ts'
-import { defaultProxySettings } from '../lib/model/proxy-settings.ts'
-import { systemClock } from '../lib/ops/clock.ts'
-import { silentLog } from '../lib/ops/log.ts'
-import { defaultPassiveHealth } from '../lib/policy/passive-health.ts'
 import type { ControlPlane } from '../lib/standalone/control-plane.ts'
+import { agentOptions, echoed, nodeName, serve } from './agents.ts'
 import { captureLog } from './control/captured-log.ts'
 import { ownIp } from './dataplane/addresses.ts'
 import { ask, connectOutcome, open, startNamed, startServer } from './dataplane/tcp.ts'
@@ -26,7 +17,6 @@ import { until } from './dataplane/until.ts'
 import { ask as get } from './ops/http-get.ts'
 import { controlPlaneFor } from './standalone/builders.ts'
 
-const nodeName = 'node-1'
 /** Of this process's own, as the addresses in it are listened on. */
 const vip = (last: number): string => `127.93.${process.pid & 255}.${last}`
 const healthCheckNodePort = 32_471
@@ -38,59 +28,12 @@ function stateDirFor(t: Test): string {
   return directory
 }
 
-function serve(
-  controlPlane: ControlPlane,
-  name: string,
-  clusterIP: string,
-  endpoint: string,
-  spec = {},
-): void {
-  const { ip, port } = parseAddress(endpoint)
-  controlPlane.apply({
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name, namespace: 'default' },
-    spec: { clusterIP, ports: [{ port: 80, targetPort: port }], ...spec },
-  })
-  controlPlane.apply({
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: { name: `${name}-1`, namespace: 'default', labels: { 'kubernetes.io/service-name': name } },
-    addressType: 'IPv4',
-    endpoints: [{ addresses: [ip], conditions: { ready: true }, nodeName }],
-    ports: [{ port }],
-  })
-}
-
 function serverAt(t: Test, port = 0): Promise<ControlPlane> {
   return controlPlaneFor(t, { serviceCidrs: ['127.93.0.0/16'], nodeName, port })
 }
 
 function agentAt(t: Test, url: string, stateDir: string, options: Partial<AgentOptions> = {}): Agent {
-  const agent = startAgent({
-    nodeName,
-    nodePortAddresses: new NodePortAddresses(readNodePortRanges('127.0.0.1/32') ?? []),
-    allowLoopbackEndpoints: true,
-    defaults: defaultProxySettings,
-    clusterCidrs: [],
-    access: anonymousAccess(new URL(url)),
-    source: 'apiserver',
-    log: silentLog,
-    clock: systemClock,
-    passiveHealth: defaultPassiveHealth,
-    earlyRetry: false,
-    nodeIp: null,
-    minSyncIntervalMs: 10,
-    halfClosedTimeoutMs: 60_000,
-    udp: { idleMs: 30_000, streamIdleMs: 180_000, maxFlows: 100 },
-    metricsBindAddress: null,
-    healthzBindAddress: null,
-    configz: {},
-    workers: null,
-    maxConnectionsPerClient: null,
-    stateDir,
-    ...options,
-  })
+  const agent = startAgent(agentOptions(url, { stateDir, ...options }))
   t.teardown(() => agent.close())
   return agent
 }
@@ -99,17 +42,6 @@ async function metric(at: Address, name: string): Promise<number | undefined> {
   const { body } = await get(at, '/metrics')
   const found = new RegExp(`^kube_relay_${name} (\\S+)$`, 'm').exec(body)?.[1]
   return found === undefined ? undefined : Number(found)
-}
-
-/** Sends and waits for the echo. */
-async function echoed(socket: net.Socket, text: string): Promise<string> {
-  socket.write(text)
-  let answer = ''
-  while (answer.length < text.length) {
-    const [chunk] = (await once(socket, 'data')) as [Buffer]
-    answer += chunk.toString()
-  }
-  return answer
 }
 
 void test('a start without API server, and its return', { timeout: 120_000 }, async t => {

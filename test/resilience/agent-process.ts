@@ -40,6 +40,7 @@ export function startAgent(owner: Owner, options: AgentProcessOptions): AgentPro
     'run',
     `--master=${master}`,
     '--hostname-override=node-1',
+    '--vip-mode=none',
     `--metrics-bind-address=127.0.0.1:${metricsPort}`,
     `--healthz-bind-address=127.0.0.1:${metricsPort + 1}`,
     '--log-format=json',

@@ -94,14 +94,16 @@ async function endWorker(agent: AgentProcess, index: number, signal: NodeJS.Sign
   const worker = before.workers.find(each => each.index === index && !each.draining)
   if (worker === undefined) throw new Error(`there is no worker ${index}`)
   const { pid } = worker
+  const killedAt = now()
+  // Stopped first in any case: what it accepted while we look would be unknown.
+  process.kill(pid, 'SIGSTOP')
   const inodes = socketInodes(pid)
   const clients = new Set(
     tcpSockets()
       .filter(({ inode, state }) => state === 'ESTABLISHED' && inodes.has(inode))
       .map(({ remote }) => remote),
   )
-  const killedAt = now()
-  process.kill(pid, signal)
+  if (signal !== 'SIGSTOP') process.kill(pid, signal)
   await agent.until('the worker replaced', status => {
     const successor = status.workers.find(each => each.index === index && !each.draining)
     return (

@@ -5,7 +5,15 @@ import { randomBytes } from 'node:crypto'
 import net from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
-import { answerTimeoutMs, clientAddress, inTurn, splitAddress, type BulkLoad, type LoadRun } from './load.ts'
+import {
+  answerTimeoutMs,
+  clientAddress,
+  inTurn,
+  keepRunning,
+  splitAddress,
+  type BulkLoad,
+  type LoadRun,
+} from './load.ts'
 import { now } from './monotonic.ts'
 import { Outcomes } from './outcomes.ts'
 
@@ -13,24 +21,13 @@ const tickMs = 50
 
 export function startBulk(load: BulkLoad): LoadRun {
   const outcomes = new Outcomes('bulk', false)
-  const stop = new AbortController()
-  const open = new Set<string>()
-  const keepSending = async (n: number): Promise<void> => {
-    for (let transfer = n; !stop.signal.aborted; transfer += load.streams) {
-      await transferOnce(load, transfer, outcomes, open, stop.signal)
+  return keepRunning(outcomes, load.streams, async (n, open, stop) => {
+    for (let transfer = n; !stop.aborted; transfer += load.streams) {
+      await transferOnce(load, transfer, outcomes, open, stop)
       // One after the other, but not in a tight loop while nothing can be reached.
       await delay(tickMs)
     }
-  }
-  const running = Array.from({ length: load.streams }, (_, n) => keepSending(n))
-  return {
-    outcomes,
-    openConnections: () => [...open],
-    async stop() {
-      stop.abort()
-      await Promise.all(running)
-    },
-  }
+  })
 }
 
 async function transferOnce(

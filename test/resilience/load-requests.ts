@@ -8,6 +8,7 @@ import {
   answerTimeoutMs,
   clientAddress,
   inTurn,
+  keepRunning,
   splitAddress,
   type LoadRun,
   type RequestsLoad,
@@ -17,26 +18,15 @@ import { Outcomes } from './outcomes.ts'
 
 export function startRequests(load: RequestsLoad): LoadRun {
   const outcomes = new Outcomes('requests', load.journal === true)
-  const stop = new AbortController()
-  const open = new Set<string>()
-  const keepOpen = async (n: number): Promise<void> => {
+  return keepRunning(outcomes, load.connections, async (n, open, stop) => {
     // Spread over the interval, so that the requests don't come in bursts.
-    await pause((load.everyMs * n) / load.connections, stop.signal)
-    while (!stop.signal.aborted) {
-      await useConnection(load, n, outcomes, open, stop.signal)
+    await pause((load.everyMs * n) / load.connections, stop)
+    while (!stop.aborted) {
+      await useConnection(load, n, outcomes, open, stop)
       outcomes.forget(String(n))
-      await pause(load.everyMs, stop.signal)
+      await pause(load.everyMs, stop)
     }
-  }
-  const running = Array.from({ length: load.connections }, (_, n) => keepOpen(n))
-  return {
-    outcomes,
-    openConnections: () => [...open],
-    async stop() {
-      stop.abort()
-      await Promise.all(running)
-    },
-  }
+  })
 }
 
 /** Lives as long as its connection, which ends by the signal only, if all is well. */

@@ -58,6 +58,28 @@ export interface LoadRun {
   stop(): Promise<void>
 }
 
+/**
+ * Keeps `count` of something running until the stop: each `keep` goes on until its signal is aborted, and has its
+ * established connections in `open`, as `openConnections` tells them.
+ */
+export function keepRunning(
+  outcomes: Outcomes,
+  count: number,
+  keep: (n: number, open: Set<string>, stop: AbortSignal) => Promise<void>,
+): LoadRun {
+  const stop = new AbortController()
+  const open = new Set<string>()
+  const running = Array.from({ length: count }, (_, n) => keep(n, open, stop.signal))
+  return {
+    outcomes,
+    openConnections: () => [...open],
+    async stop() {
+      stop.abort()
+      await Promise.all(running)
+    },
+  }
+}
+
 /** How long an answer may take before it counts as a failure: longer than any pause a busy machine makes. */
 export const answerTimeoutMs = 15_000
 

@@ -1,38 +1,18 @@
-// A network of a test's own: namespaces are per thread, so this process's main thread enters a new one, and so does
-// every process that it starts. All of 10.0.0.0/8 is local there: VIPs, endpoints and clients have addresses as in a
-// cluster, sysctls can be set, fixed ports are free, and /proc/net shows nobody else's sockets.
+// The network of a resilience test, and what can be seen in it. All of 10.0.0.0/8 is local there: VIPs,
+// endpoints and clients have addresses as in a cluster.
 
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { enterOwnNetwork } from '../own-network.ts'
 
 /** Where NodePorts are reached. */
 export const nodeIp = '192.168.77.1'
 
-const cloneNewNet = 0x40000000
-
-type Unshare = (flags: number) => number
-
-/** Why there can be no network of one's own here; null where there can. */
-export function missingForOwnNetwork(): string | null {
-  if (process.platform !== 'linux') return 'network namespaces are Linux only'
-  if (process.getuid?.() !== 0) return 'needs root, to make a network namespace: run the tests in a container'
-  return unshareFunction() === null ? 'needs node:ffi (Node.js 26), to enter a network namespace' : null
-}
-
-/** Enters a new network, with the kernel's own defaults: to set what it needs is the agent's business. */
-export function enterOwnNetwork(): void {
-  const unshare = unshareFunction()
-  if (unshare === null || unshare(cloneNewNet) !== 0) {
-    throw new Error('a network namespace could not be made: is this a container without CAP_SYS_ADMIN?')
-  }
-  for (const args of [
-    ['link', 'set', 'lo', 'up'],
-    ['address', 'add', `${nodeIp}/32`, 'dev', 'lo'],
-    ['route', 'add', 'local', '10.0.0.0/8', 'dev', 'lo'],
-  ]) {
-    execFileSync('ip', args)
-  }
+/** Enters a network of its own with these addresses: to set what it needs is the agent's business. */
+export function enterClusterNetwork(): void {
+  enterOwnNetwork()
+  execFileSync('ip', ['address', 'add', `${nodeIp}/32`, 'dev', 'lo'])
+  execFileSync('ip', ['route', 'add', 'local', '10.0.0.0/8', 'dev', 'lo'])
 }
 
 /** The other processes in this network; the ones that a test has left behind, when it is over. */
@@ -110,22 +90,4 @@ export function descriptors(pid: number): readonly string[] {
 export function residentMiB(pid: number): number {
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
   return Number(kib ?? Number.NaN) / 1024
-}
-
-let unshare: Unshare | null | undefined
-
-function unshareFunction(): Unshare | null {
-  unshare ??= loadUnshare()
-  return unshare
-}
-
-function loadUnshare(): Unshare | null {
-  try {
-    const ffi = createRequire(import.meta.url)('node:ffi') as {
-      dlopen(path: null, functions: object): { functions: { unshare: Unshare } }
-    }
-    return ffi.dlopen(null, { unshare: { arguments: ['int32'], return: 'int32' } }).functions.unshare
-  } catch {
-    return null
-  }
 }

@@ -44,7 +44,7 @@ export interface LoadVerdict {
 
 export type Verdict = Readonly<Record<string, LoadVerdict>>
 
-const keptFailures = 2000
+const keptFailures = 200_000
 
 /** Counts one load's outcomes. */
 export class Outcomes {

@@ -1,7 +1,7 @@
 // A tap test with a scenario of its own; skipped, with the reason, where there can be no network of its own.
 
 import tap, { test, type Test } from 'tap'
-import { missingForOwnNetwork } from './network.ts'
+import { missingForOwnNetwork } from '../own-network.ts'
 import { openScenario, type Scenario } from './scenario.ts'
 
 /** Longer than .taprc has it: these run many processes, on machines that may be busy. */

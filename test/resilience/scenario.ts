@@ -12,7 +12,7 @@ import { endpointAddress, startEndpoints, type Endpoints } from './endpoints.ts'
 import { datagramPort, echoPort, requestPort } from './frames.ts'
 import type { Load } from './load.ts'
 import type { Owner } from './owner.ts'
-import { enterOwnNetwork, nodeIp, processesHere } from './network.ts'
+import { enterClusterNetwork, nodeIp, processesHere } from './network.ts'
 
 export interface Scenario {
   readonly api: ApiServer
@@ -93,7 +93,7 @@ export const steadyLoads: readonly Load[] = [
 
 /** Enters a network of its own, with API server, Services and endpoints in it; all of it ends with its owner. */
 export async function openScenario(owner: Owner): Promise<Scenario> {
-  enterOwnNetwork()
+  enterClusterNetwork()
   // Registered first, so run last: whatever way it ends, nothing of it stays.
   owner.teardown(() => endAll())
   const stateDir = mkdtempSync(join(tmpdir(), 'kube-relay-state.'))

@@ -7,6 +7,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { missingForOwnNetwork } from '../own-network.ts'
 import type { AgentProcess } from './agent-process.ts'
 import { serviceObject, sliceObject } from './api.ts'
 import { endpointAddress } from './endpoints.ts'
@@ -26,14 +27,17 @@ import { requestPort } from './frames.ts'
 import type { Load } from './load.ts'
 import { trendOf } from './memory.ts'
 import { now } from './monotonic.ts'
-import { missingForOwnNetwork, residentMiB, socketInodes, tcpSockets } from './network.ts'
+import { residentMiB, socketInodes, tcpSockets } from './network.ts'
 import type { Failure, LoadVerdict, Verdict } from './outcomes.ts'
 import { newOwner } from './owner.ts'
 import { openScenario, steadyLoads, type Scenario } from './scenario.ts'
 import { startTraffic, type Traffic } from './traffic.ts'
 
-/** Connections are to end by themselves, and descriptors to run out without tens of thousands of connections. */
-const agentSettings = { args: ['--shutdown-timeout', '10m'], descriptorLimit: 2000 }
+/**
+ * Connections are to end by themselves, however long the soak is, and descriptors to run out without tens of thousands
+ * of connections.
+ */
+const agentSettings = { args: ['--shutdown-timeout', '24h'], descriptorLimit: 2000 }
 const burstConnections = 2400
 const burst: Load = {
   kind: 'requests',

@@ -1,9 +1,10 @@
 // The pool with real worker processes and real sockets: they serve as one, and what happens to one of them is made good.
 
 import { once } from 'node:events'
+import type net from 'node:net'
 import { test, type Test } from 'tap'
 import type { ServicePort } from '../../lib/model/proxy-table.ts'
-import type { WorkerPool } from '../../lib/workers/worker-pool.ts'
+import type { WorkerPool, WorkerPoolOptions } from '../../lib/workers/worker-pool.ts'
 import { freeAddress, ownIp } from '../dataplane/addresses.ts'
 import { delta, snapshot, tcpService, udpService } from '../dataplane/table.ts'
 import {
@@ -107,14 +108,32 @@ void test('a worker that hangs holds nobody up, and is killed and replaced', asy
   t.equal(after.servicePorts.length, 2)
 })
 
-void test('a worker that is told to stop drains, and is replaced meanwhile', async t => {
-  const pool = await startPool(t, { workers: 1, options: workerOptions({ shutdownTimeoutMs: 600_000 }) })
+interface PoolWithClient {
+  readonly pool: WorkerPool
+  readonly frontend: string
+  readonly workers: readonly number[]
+  readonly client: net.Socket
+  /** The endpoint's end of the client's connection. */
+  readonly served: net.Socket
+}
+
+/** A pool with one connection through one of its workers. */
+async function poolWithClient(t: Test, overrides: Partial<WorkerPoolOptions> = {}): Promise<PoolWithClient> {
+  const pool = await startPool(t, overrides)
   const frontend = freeAddress()
   const backend = await startManual(t)
   await pool.apply(snapshot(1, tcpService(frontend, [backend.address])))
+  const workers = await pids(pool, overrides.workers)
   const client = open(t, frontend)
-  const served = await backend.accept()
-  const [old = 0] = await pids(pool, 1)
+  return { pool, frontend, workers, client, served: await backend.accept() }
+}
+
+void test('a worker that is told to stop drains, and is replaced meanwhile', async t => {
+  const { pool, workers, client, served } = await poolWithClient(t, {
+    workers: 1,
+    options: workerOptions({ shutdownTimeoutMs: 600_000 }),
+  })
+  const [old = 0] = workers
   process.kill(old, 'SIGTERM')
   const now = await untilReplaced(pool, 0, old)
   const status = await pool.status()
@@ -140,13 +159,7 @@ void test('a worker that is told to stop drains, and is replaced meanwhile', asy
 })
 
 void test('a drain: nobody new, what is open goes on, and then no process is left', async t => {
-  const pool = await startPool(t)
-  const frontend = freeAddress()
-  const backend = await startManual(t)
-  await pool.apply(snapshot(1, tcpService(frontend, [backend.address])))
-  const workers = await pids(pool)
-  const client = open(t, frontend)
-  const served = await backend.accept()
+  const { pool, frontend, workers, client, served } = await poolWithClient(t)
   const drained = pool.drain(null)
   await until(
     async () => (await pool.status()).servicePorts[0]?.frontends[0]?.state !== 'listening',
@@ -164,27 +177,15 @@ void test('a drain: nobody new, what is open goes on, and then no process is lef
 })
 
 void test('a drain ends what goes on for too long', async t => {
-  const pool = await startPool(t)
-  const frontend = freeAddress()
-  const backend = await startManual(t)
-  await pool.apply(snapshot(1, tcpService(frontend, [backend.address])))
-  const workers = await pids(pool)
-  const client = open(t, frontend)
+  const { pool, workers, client } = await poolWithClient(t)
   const end = outcome(client)
-  await backend.accept()
   await pool.drain(50)
-  t.ok((await end).end)
+  t.match((await end).end, /^(?:end|ECONNRESET)$/)
   await untilGone(...workers)
 })
 
 void test('a second drain or close shortens the first', async t => {
-  const pool = await startPool(t)
-  const frontend = freeAddress()
-  const backend = await startManual(t)
-  await pool.apply(snapshot(1, tcpService(frontend, [backend.address])))
-  const workers = await pids(pool)
-  open(t, frontend)
-  await backend.accept()
+  const { pool, workers } = await poolWithClient(t)
   const drained = pool.drain(null)
   await pool.close()
   await drained

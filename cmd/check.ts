@@ -1,15 +1,17 @@
 // kube-relay check: can this node run it, and what is missing. Exits with 1 if something fails.
 
 import { Command, Option } from 'commander'
-import { runChecks, type CheckResult } from '../lib/check.ts'
+import { runChecks } from '../lib/check.ts'
 import type { ClusterAccess } from '../lib/kube/cluster-access.ts'
 import { loadClusterAccess } from '../lib/kube/load-cluster-access.ts'
 import { reasonOf } from '../lib/model/error.ts'
+import type { CheckResult } from '../lib/ops/check-result.ts'
 import { addClusterFlags, nodeNameFrom, type ClusterFlags } from './flags.ts'
 import { parseWorkers } from './life-cycle-flags.ts'
 import { chosenStateDirectory, usualStateDirectory } from './state-directory.ts'
+import { vipModeOption, type VipFlags } from './vip-flags.ts'
 
-interface CheckFlags extends ClusterFlags {
+interface CheckFlags extends ClusterFlags, Pick<VipFlags, 'vipMode'> {
   readonly hostnameOverride?: string
   readonly api: boolean
   readonly workers: number
@@ -24,6 +26,7 @@ export function checkCommand(): Command {
     .addOption(
       new Option('--workers <n>', 'as for run').argParser(parseWorkers).default(parseWorkers('auto'), 'auto'),
     )
+    .addOption(vipModeOption())
     .option('--state-dir <dir>', `as for run (default: $STATE_DIRECTORY, else ${usualStateDirectory})`)
     .addHelpText(
       'after',
@@ -41,6 +44,7 @@ async function check(flags: CheckFlags): Promise<void> {
       { ip: '0.0.0.0', port: 10_256 },
     ],
     workers: flags.workers,
+    vipMode: flags.vipMode,
     stateDir: chosenStateDirectory(flags.stateDir, process.env, usualStateDirectory),
   })
   const width = Math.max(...results.map(({ name }) => name.length))

@@ -13,12 +13,14 @@ import {
 } from '../lib/config/agent-configuration.ts'
 import { loadKubeProxyConfiguration } from '../lib/config/kube-proxy-configuration.ts'
 import { NodePortAddresses } from '../lib/control/node-port-addresses.ts'
+import type { VipMode } from '../lib/model/vip-mode.ts'
 import type { LogFormat, LogLevel } from '../lib/ops/log.ts'
 import { defaultPassiveHealth } from '../lib/policy/passive-health.ts'
 import type { LogFlags, NodeFlags, ProxyFlags } from './flags.ts'
 import type { LifeCycleFlags } from './life-cycle-flags.ts'
 import { ignoredFlagsOf } from './ignored-flags.ts'
 import type { HardFailFlags, ServerFlags } from './server-flags.ts'
+import type { VipFlags } from './vip-flags.ts'
 
 /**
  * Remembers the options as the command line gave them; what it returns makes them so again, for a file that is to be
@@ -94,12 +96,13 @@ export function configurationFrom(
     readonly name: string
     readonly allowLoopbackEndpoints: boolean
     readonly stateDir: string | null
+    readonly vipMode: VipMode
   },
 ): AgentConfiguration {
   type Flags = ProxyFlags &
     LifeCycleFlags &
     ServerFlags &
-    Partial<NodeFlags & HardFailFlags> & { kubeconfig?: string }
+    Partial<NodeFlags & HardFailFlags & VipFlags> & { kubeconfig?: string }
   const flags = command.opts<Flags>()
   const { level, format } = logSettingsFrom(command)
   return {
@@ -112,6 +115,8 @@ export function configurationFrom(
     metricsBindAddress: flags.metricsBindAddress === 'off' ? null : flags.metricsBindAddress,
     clusterCidrs: flags.clusterCidr ?? [],
     detectLocalMode: flags.detectLocalMode ?? null,
+    vipMode: node.vipMode,
+    vipExclude: flags.vipExclude ?? [],
     nodePortRanges: flags.nodeportAddresses,
     oomScoreAdj: flags.oomScoreAdj ?? null,
     logFormat: format,
@@ -152,6 +157,8 @@ export function agentOptionsFrom(
     nodePortAddresses: new NodePortAddresses(configuration.nodePortRanges),
     nodeIp: nodeIpOf(configuration),
     clusterCidrs: podCidrsOf(configuration),
+    vipMode: configuration.vipMode,
+    vipExclude: configuration.vipExclude,
     allowLoopbackEndpoints: configuration.allowLoopbackEndpoints,
     minSyncIntervalMs: configuration.minSyncPeriodMs,
     halfClosedTimeoutMs: configuration.halfClosedTimeoutMs,

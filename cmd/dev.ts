@@ -46,6 +46,7 @@ async function dev(flags: ControlPlaneFlags & LifeCycleFlags, command: Command):
   const configuration = configurationFrom(command, {
     name: 'dev',
     allowLoopbackEndpoints: true,
+    vipMode: 'none',
     stateDir: stateDirectory({ flag: flags.stateDir, env: {}, usual: null, log }),
   })
   const options = { ...agentOptionsFrom(configuration), log }

@@ -4,7 +4,7 @@
 import { InvalidArgumentError } from 'commander'
 import { bindAddressExample, readBindAddress } from '../lib/config/bind-address.ts'
 import { podCidrs } from '../lib/config/kube-proxy-schema.ts'
-import { canonicalIp, type Address } from '../lib/model/address.ts'
+import { canonicalIp, familyOf, type Address } from '../lib/model/address.ts'
 import { readCidr, type Cidr } from '../lib/model/cidr.ts'
 import { durationExample, readDuration } from '../lib/model/duration.ts'
 import {
@@ -88,6 +88,20 @@ export function parsePodCidrs(text: string): readonly Cidr[] {
     .split(',')
     .map(readCidr)
     .filter(cidr => cidr !== null)
+}
+
+/** CIDRs and single addresses of either family, as many as there are. */
+export function parseCidrs(text: string): readonly Cidr[] {
+  const entries = text.split(',').map(entry => entry.trim())
+  return entries
+    .filter(entry => entry !== '')
+    .map(entry => {
+      const ip = canonicalIp(entry)
+      const cidr = readCidr(ip === null ? entry : `${ip}/${familyOf(ip) === 'IPv4' ? 32 : 128}`)
+      if (cidr !== null) return cidr
+      const quoted = JSON.stringify(entry)
+      throw new InvalidArgumentError(`${quoted} is neither a CIDR such as 10.0.0.0/8 nor an IP address.`)
+    })
 }
 
 /** Wrapped, since a value may be null, which commander takes for a parser that has failed. */

@@ -7,6 +7,7 @@ import { kubeProxyConfigurationOf, type AgentConfiguration } from '../lib/config
 import { loadClusterAccess } from '../lib/kube/load-cluster-access.ts'
 import { formatAddress } from '../lib/model/address.ts'
 import { RelayError, reasonOf } from '../lib/model/error.ts'
+import type { VipMode } from '../lib/model/vip-mode.ts'
 import type { Log } from '../lib/ops/log.ts'
 import { setOomScoreAdj } from '../lib/ops/oom-score.ts'
 import { enableTcpMigrateReq } from '../lib/ops/tcp-migrate.ts'
@@ -41,8 +42,9 @@ import { addLifeCycleFlags, type LifeCycleFlags } from './life-cycle-flags.ts'
 import { addHardFailFlags, addServerFlags } from './server-flags.ts'
 import { stateDirectory, usualStateDirectory } from './state-directory.ts'
 import { listenForSignals, serveUntilStopped, type Running } from './until-stopped.ts'
+import { addVipFlags, resolveVipMode, type VipFlags } from './vip-flags.ts'
 
-interface RunFlags extends ClusterFlags, NodeFlags, ControlPlaneFlags, LifeCycleFlags {
+interface RunFlags extends ClusterFlags, NodeFlags, VipFlags, ControlPlaneFlags, LifeCycleFlags {
   readonly config?: string
   readonly writeConfigTo?: string
   readonly cleanup: boolean
@@ -56,6 +58,8 @@ type AgentOptions = ReturnType<typeof agentOptionsFrom> & { readonly log: Log }
 interface Settings {
   readonly flags: RunFlags
   readonly configuration: AgentConfiguration
+  /** What there is to say about the VIP mode, once. */
+  readonly vipNotes: readonly string[]
   readonly log: Log
 }
 
@@ -69,18 +73,13 @@ export function runCommand(): Command {
       'write what flags, file and defaults come to as a KubeProxyConfiguration, and exit',
     )
   addClusterFlags(command)
-  addNodeFlags(command)
+  addVipFlags(addNodeFlags(command))
   addProxyFlags(command, { nodePortAddresses: '' })
     .optionsGroup('Proxying:')
     .option(
       '--allow-loopback-endpoints',
       'dial endpoints on 127.0.0.0/8 and ::1 (for tests: any tenant may name them)',
       false,
-    )
-    .addOption(
-      new Option('--vip-mode <mode>', 'who makes the VIPs local: none = they are already')
-        .choices(['none'])
-        .default('none'),
     )
   addLifeCycleFlags(command, {
     workers: 'auto',
@@ -116,11 +115,13 @@ async function run(_: unknown, command: Command): Promise<void> {
   const { cleanup, initOnly } = command.opts<RunFlags>()
   if (cleanup || initOnly) {
     const what = cleanup ? '--cleanup: nothing to clean up' : '--init-only: nothing to initialise'
-    process.stdout.write(`${what}, kube-relay leaves no rules in the kernel\n`)
+    process.stdout.write(
+      `${what}, kube-relay leaves no rules in the kernel, and VIPs only when it is killed (docs/VIPS.md)\n`,
+    )
     return
   }
   const restore = rememberOptions(command)
-  const first = await readSettings(command)
+  const first = await readSettings(command, null)
   const { configuration, log } = first
   if (first.flags.writeConfigTo !== undefined) {
     await writeConfig(first.flags.writeConfigTo, configuration)
@@ -132,7 +133,7 @@ async function run(_: unknown, command: Command): Promise<void> {
   const begin = isStandalone(first.flags) ? runStandalone : runForCluster
   const reread = async (): Promise<Settings> => {
     restore()
-    const settings = await readSettings(command)
+    const settings = await readSettings(command, configuration.vipMode)
     // Where it is kept, and who answers for it, stays for the life of the process.
     return { ...settings, configuration: { ...settings.configuration, stateDir: configuration.stateDir } }
   }
@@ -142,7 +143,8 @@ async function run(_: unknown, command: Command): Promise<void> {
   })
 }
 
-async function readSettings(command: Command): Promise<Settings> {
+/** `vipMode`: the one of this process, if it is known already. */
+async function readSettings(command: Command, vipMode: VipMode | null): Promise<Settings> {
   const { config } = command.opts<RunFlags>()
   const notes = [...(await applyConfigFile(command, config)), ...applyBindAddressRules(command)]
   const flags = command.opts<RunFlags>()
@@ -150,13 +152,18 @@ async function readSettings(command: Command): Promise<Settings> {
   const writesOnly = flags.writeConfigTo !== undefined
   if (!writesOnly) for (const note of notes) log.info(note)
   const usual = isStandalone(flags) ? null : usualStateDirectory
+  const vips =
+    vipMode === null && !writesOnly
+      ? await resolveVipMode(flags.vipMode)
+      : { mode: vipMode ?? 'none', notes: [] }
   const configuration = configurationFrom(command, {
     name: nodeNameFrom(flags.hostnameOverride),
     allowLoopbackEndpoints: flags.allowLoopbackEndpoints,
+    vipMode: vips.mode,
     stateDir: writesOnly ? null : stateDirectory({ flag: flags.stateDir, env: process.env, usual, log }),
   })
   if (!writesOnly && configuration.oomScoreAdj !== null) setOomScoreAdj(configuration.oomScoreAdj, log)
-  return { flags, configuration, log }
+  return { flags, configuration, vipNotes: vips.notes, log }
 }
 
 function isStandalone({ manifests, dataFile }: RunFlags): boolean {
@@ -195,6 +202,7 @@ async function runForCluster(first: Settings, reread: Reread): Promise<Running> 
   const agent = await optionsOf(first)
   const { access, log, nodeName } = agent
   log.info({ node: nodeName, server: access.server.href }, `kube-relay starts, using ${access.describe}`)
+  for (const note of first.vipNotes) log.info(note)
   return startReloadableAgent({ agent, reread: async () => await optionsOf(await reread()) })
 }
 
@@ -216,6 +224,7 @@ async function runStandalone(first: Settings, reread: Reread, command: Command):
     { node: options.nodeName, manifests: flags.manifests, dataFile: flags.dataFile },
     'kube-relay starts with its own control plane',
   )
+  for (const note of first.vipNotes) log.info(note)
   // Not loaded for a cluster: the schemas of a whole API server are in it.
   const { startStandalone } = await import('../lib/standalone-agent.ts')
   return startStandalone({

@@ -50,7 +50,7 @@ function serviceStatus(port: ServicePort, running: ServicePortStatus | undefined
     setAside: running?.setAside ?? [],
     frontends: port.frontends.map(({ kind, ip, port: number, conflict }): FrontendStatus => {
       const address = formatAddress(ip, number)
-      if (conflict !== undefined) return { kind, address, state: 'conflict', reason: `held by ${conflict}` }
+      if (conflict !== undefined) return { kind, address, state: 'conflict', reason: conflict }
       const { state, reason } = states.get(address) ?? { state: 'binding' as const }
       return reason === undefined ? { kind, address, state } : { kind, address, state, reason }
     }),

@@ -12,7 +12,7 @@ import type { NodePortAddresses } from './control/node-port-addresses.ts'
 import { SyncRunner } from './control/sync-runner.ts'
 import { openTableFile } from './control/table-file.ts'
 import type { DataPlane } from './dataplane/data-plane.ts'
-import { netEngine } from './dataplane/engines/net/net-engine.ts'
+import { createNetEngine } from './dataplane/engines/net/net-engine.ts'
 import { LocalDataPlane } from './dataplane/local-data-plane.ts'
 import type { SharedFact } from './dataplane/shared-facts.ts'
 import type { UdpOptions } from './dataplane/udp-proxy.ts'
@@ -21,17 +21,20 @@ import type { ClusterAccess } from './kube/cluster-access.ts'
 import type { ListWatchHandler, ListWatchState } from './kube/list-watch-state.ts'
 import { ListWatch } from './kube/list-watch.ts'
 import type { WatchedResource } from './kube/resource.ts'
-import type { Address } from './model/address.ts'
+import { canonicalIp, type Address } from './model/address.ts'
+import type { Cidr } from './model/cidr.ts'
 import { reasonOf } from './model/error.ts'
 import { isNodeEligible, readNode } from './model/node.ts'
 import { nameKey } from './model/objects.ts'
 import type { ProxySettings } from './model/proxy-settings.ts'
 import type { TableSnapshot, TableUpdate } from './model/proxy-table.ts'
+import type { VipMode } from './model/vip-mode.ts'
 import { pause, systemClock, type Clock } from './ops/clock.ts'
 import type { Log } from './ops/log.ts'
 import type { AgentProcess, StatusDocument, WorkerStatus } from './ops/status.ts'
 import type { PassiveHealthRules } from './policy/passive-health.ts'
 import { version } from './version.ts'
+import type { VipUser, Vips } from './vip/vips.ts'
 import type { WorkerOptions } from './workers/messages.ts'
 import { WorkerPool } from './workers/worker-pool.ts'
 import { endpointSlices, ownNode, services } from './watched-resources.ts'
@@ -54,6 +57,10 @@ export interface AgentOptions {
   readonly nodeIp: string | null
   /** Where this cluster's pods are; empty: the Node object's pod CIDRs tell. */
   readonly clusterCidrs: readonly string[]
+  /** Who makes the VIPs local, for the life of the process. */
+  readonly vipMode: VipMode
+  /** Addresses that must not be made local. */
+  readonly vipExclude: readonly Cidr[]
   readonly allowLoopbackEndpoints: boolean
   readonly minSyncIntervalMs: number
   readonly halfClosedTimeoutMs: number
@@ -85,6 +92,8 @@ export interface AgentContext {
   readonly facts?: Iterable<SharedFact>
   /** Called with each update, for those whose clients stayed with an earlier data plane. */
   readonly onUpdate?: (update: TableUpdate) => void
+  /** Who makes the VIPs local, and what this agent says of the ones that it wants; absent: nobody has to. */
+  readonly vips?: { readonly all: Vips; readonly user: VipUser }
   /** What status says about the process. */
   readonly process?: () => AgentProcess
   /** Workers of earlier data planes that still have clients. */
@@ -123,6 +132,7 @@ export interface Agent {
 
 export function startAgent(options: AgentOptions, context: AgentContext = { seed: null }): Agent {
   const { nodeName, log, source, nodePortAddresses, clock = systemClock } = options
+  const { vips } = context
   const stop = new AbortController()
   const applied = new EventEmitter().setMaxListeners(0)
   let firstApplied = false
@@ -130,13 +140,14 @@ export function startAgent(options: AgentOptions, context: AgentContext = { seed
   const { promise: nodeListed, resolve: resolveNodeListed } = Promise.withResolvers<void>()
 
   const client = new KubeClient(options.access, { version })
-  const { dataPlane, started } = openDataPlane(options, clock, context.facts ?? [])
+  const { dataPlane, started } = openDataPlane(options, clock, context)
   const tableFile =
     options.stateDir === null ? null : openTableFile(options.stateDir, { node: nodeName, log, clock })
   const localIps = localAddresses()
   const desired = new DesiredState({
     ...options,
     localIps,
+    apiServerIp: canonicalIp(options.access.server.hostname.replace(/^\[|\]$/g, '')),
     seed: context.seed ?? tableFile?.load() ?? null,
     wallClock: Date.now,
     onChange: () => {
@@ -160,7 +171,12 @@ export function startAgent(options: AgentOptions, context: AgentContext = { seed
       dataPlane: await dataPlane.status(),
     })
     const agent = context.process?.()
-    return { ...document, ...(agent && { agent }), workers: [...document.workers, ...draining] }
+    return {
+      ...document,
+      ...(agent && { agent }),
+      ...(vips && { vips: vips.all.status() }),
+      workers: [...document.workers, ...draining],
+    }
   }
   const telemetry = new AgentTelemetry({
     ...options,
@@ -173,6 +189,12 @@ export function startAgent(options: AgentOptions, context: AgentContext = { seed
       ...(localIps.some(ip => ip.includes(':')) ? nodePortAddresses.select('IPv6', 'TCP', localIps) : []),
     ],
   })
+  /** Nothing can be listened on that isn't local, and nobody may be cut off who is still served. */
+  const bring = async (update: TableUpdate): Promise<void> => {
+    await vips?.user.want(update)
+    await dataPlane.apply(update)
+    vips?.user.applied()
+  }
   const { promise: seeded, resolve: resolveSeeded } = Promise.withResolvers<void>()
   let seedServed = false
   /** An update has been lost on its way to the data plane. */
@@ -181,7 +203,7 @@ export function startAgent(options: AgentOptions, context: AgentContext = { seed
     if (seedServed || desired.asOf === null || stop.signal.aborted) return
     seedServed = true
     telemetry.seeded(desired)
-    dataPlane.apply(desired.snapshot()).then(resolveSeeded, (error: unknown) => {
+    bring(desired.snapshot()).then(resolveSeeded, (error: unknown) => {
       log.error({ err: error }, `the table of before the start is not served: ${reasonOf(error)}`)
     })
     if (context.seed !== null) return
@@ -201,7 +223,7 @@ export function startAgent(options: AgentOptions, context: AgentContext = { seed
       const whole = missed || (change !== null && !firstApplied && !seedServed)
       const update = whole ? desired.snapshot() : change
       missed = update !== null
-      if (update !== null) await dataPlane.apply(update)
+      if (update !== null) await bring(update)
       missed = false
       ended(desired)
       if (update === null) return
@@ -253,8 +275,9 @@ export function startAgent(options: AgentOptions, context: AgentContext = { seed
       set: object => {
         if (object.metadata.name !== nodeName) return
         const node = readNode(object)
-        const { nodeIp } = options
-        desired.setNode(nodeIp === null ? node : { ...node, ips: [nodeIp, ...node.ips] })
+        nodeIps = options.nodeIp === null ? node.ips : [options.nodeIp, ...node.ips]
+        desired.setNode({ ...node, ips: nodeIps })
+        tellSources()
         telemetry.setNodeEligible(isNodeEligible(object))
       },
       delete: ({ name }) => {
@@ -265,8 +288,17 @@ export function startAgent(options: AgentOptions, context: AgentContext = { seed
       synced: () => resolveNodeListed(),
     }),
   ]
+  let nodeIps: readonly string[] = []
+  const tellSources = (): void => {
+    const own = localAddresses().filter(ip => !ip.startsWith('127.') && ip !== '::1')
+    vips?.all.setSources([...nodeIps.filter(ip => own.includes(ip)), ...own])
+  }
+  tellSources()
   const watching = watches.map(each => each.run(stop.signal))
-  const stopLocalIps = watchLocalAddresses(clock, ips => desired.setLocalIps(ips))
+  const stopLocalIps = watchLocalAddresses(clock, ips => {
+    desired.setLocalIps(ips)
+    tellSources()
+  })
   // A table from disk may be old, and its endpoints somebody else's by now: an API server that answers comes first.
   const patience = clock.after(apiPatienceMs, serveSeed)
   if (context.seed !== null) serveSeed()
@@ -321,21 +353,23 @@ const apiPatienceMs = 2000
 function openDataPlane(
   options: AgentOptions,
   clock: Clock,
-  facts: Iterable<SharedFact>,
+  { facts = [], vips }: AgentContext,
 ): { readonly dataPlane: DataPlane; readonly started: Promise<void> } {
   const { workers, stateDir, log } = options
   const { passiveHealth, halfClosedTimeoutMs, earlyRetry, maxConnectionsPerClient, udp } = options
   const shared = { passiveHealth, halfClosedTimeoutMs, earlyRetry, maxConnectionsPerClient, udp }
+  const vipNamespace = vips?.all.namespace ?? null
   if (workers === null) {
     const random = Math.random
-    const dataPlane = new LocalDataPlane({ ...shared, engine: netEngine, clock, log, random })
+    const engine = createNetEngine({ vipNamespace })
+    const dataPlane = new LocalDataPlane({ ...shared, engine, clock, log, random })
     return { dataPlane, started: Promise.resolve() }
   }
   const { count, command, ...ofWorkers } = workers
   const pool = new WorkerPool({
     workers: count,
     command,
-    options: { ...ofWorkers, stateDir, dataPlane: shared },
+    options: { ...ofWorkers, stateDir, dataPlane: { ...shared, vipNamespace } },
     // A worker that is to replace another has no time to compile what its predecessor has compiled.
     env:
       stateDir === null

@@ -1,7 +1,7 @@
 // Can this node run kube-relay, and what is missing. Each check looks at one thing, says what it found and, where
 // that isn't good, what to do. Nothing is changed, and nothing but the API server is talked to.
 
-import { accessSync, constants, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
 import { descriptorLimit } from './dataplane/descriptor-budget.ts'
@@ -11,17 +11,13 @@ import type { ClusterAccess } from './kube/cluster-access.ts'
 import { formatAddress, type Address } from './model/address.ts'
 import { reasonOf } from './model/error.ts'
 import { asFields } from './model/fields.ts'
+import type { VipMode } from './model/vip-mode.ts'
+import type { CheckResult } from './ops/check-result.ts'
 import { readTcpMigrateReq, tcpMigrateRemedy } from './ops/tcp-migrate.ts'
 import { tryBind } from './ops/try-bind.ts'
 import { version } from './version.ts'
-
-export interface CheckResult {
-  readonly name: string
-  /** `warn`: it runs, with the drawback that is told. `fail`: it can't do its job. */
-  readonly verdict: 'ok' | 'warn' | 'fail'
-  readonly found: string
-  readonly remedy?: string
-}
+import { capNetBindService, isCapable, readNode, type NodeReadings } from './vip/node-readings.ts'
+import { checkVipModes } from './vip/requirements.ts'
 
 export interface CheckOptions {
   readonly nodeName: string
@@ -30,18 +26,21 @@ export interface CheckOptions {
   readonly bindAddresses: readonly Address[]
   /** Processes that proxy; 0: the agent itself does. */
   readonly workers: number
+  readonly vipMode: VipMode | 'auto'
   /** null: none is wanted. */
   readonly stateDir: string | null
 }
 
 export async function runChecks(options: CheckOptions): Promise<readonly CheckResult[]> {
+  const node = await readNode()
   const local = [
     checkNode(),
     checkDescriptors(options.workers),
-    checkPrivilegedPorts(),
-    checkBacklog(),
+    checkPrivilegedPorts(node),
+    checkBacklog(node),
     checkAcceptPause(),
     checkMigration(),
+    ...checkVipModes(options.vipMode, node),
     ...(options.stateDir === null ? [] : [checkStateDir(options.stateDir)]),
   ]
   const ports = await Promise.all(options.bindAddresses.map(checkPortFree))
@@ -71,14 +70,10 @@ function checkDescriptors(workers: number): CheckResult {
       }
 }
 
-/** CAP_NET_BIND_SERVICE, capabilities(7). */
-const capNetBindService = 10n
-
-function checkPrivilegedPorts(): CheckResult {
-  const first = Number(readProc('/proc/sys/net/ipv4/ip_unprivileged_port_start') ?? 1024)
-  const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(readProc('/proc/self/status') ?? '')?.[1] ?? '0'
-  const capable = (BigInt(`0x${effective}`) >> capNetBindService) % 2n === 1n
-  if (capable || first <= 1) return { name: 'ports below 1024', verdict: 'ok', found: 'can be bound' }
+function checkPrivilegedPorts(node: NodeReadings): CheckResult {
+  const first = Number(node.sysctl('net.ipv4.ip_unprivileged_port_start') ?? 1024)
+  if (isCapable(node, capNetBindService) || first <= 1)
+    return { name: 'ports below 1024', verdict: 'ok', found: 'can be bound' }
   return {
     name: 'ports below 1024',
     verdict: 'warn',
@@ -87,8 +82,8 @@ function checkPrivilegedPorts(): CheckResult {
   }
 }
 
-function checkBacklog(): CheckResult {
-  const size = Number(readProc('/proc/sys/net/core/somaxconn') ?? 4096)
+function checkBacklog(node: NodeReadings): CheckResult {
+  const size = Number(node.sysctl('net.core.somaxconn') ?? 4096)
   const found = `${size} connections may wait to be accepted`
   return size >= 1024
     ? { name: 'accept backlog', verdict: 'ok', found }
@@ -225,13 +220,5 @@ async function checkNodeObject(client: KubeClient, nodeName: string): Promise<Ch
   } catch (error) {
     const remedy = 'give the name the cluster knows with --hostname-override; without it there is no topology'
     return { name: 'node object', verdict: 'warn', found: reasonOf(error), remedy }
-  }
-}
-
-function readProc(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return null
   }
 }

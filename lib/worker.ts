@@ -2,7 +2,7 @@
 // channel. It ends when it is told to, and only then: without its agent it is an orphan and serves on.
 
 import { flushCompileCache } from 'node:module'
-import { netEngine } from './dataplane/engines/net/net-engine.ts'
+import { createNetEngine } from './dataplane/engines/net/net-engine.ts'
 import { LocalDataPlane } from './dataplane/local-data-plane.ts'
 import { reasonOf } from './model/error.ts'
 import { systemClock, type Clock } from './ops/clock.ts'
@@ -69,9 +69,10 @@ class Worker {
     const { index, members, options } = start
     const clock = this.#clock
     const log = createLog({ ...options.log, fields: { worker: index, pid: process.pid } })
+    const { vipNamespace, ...dataPlane } = options.dataPlane
     const plane = new LocalDataPlane({
-      ...options.dataPlane,
-      engine: netEngine,
+      ...dataPlane,
+      engine: createNetEngine({ vipNamespace }),
       clock,
       log,
       random: Math.random,

@@ -6,6 +6,7 @@ import type { Cidr } from '../model/cidr.ts'
 import { formatDuration } from '../model/duration.ts'
 import type { NodePortRange } from '../model/node-port-ranges.ts'
 import type { ProxySettings } from '../model/proxy-settings.ts'
+import type { VipMode } from '../model/vip-mode.ts'
 import type { LogFormat, LogLevel } from '../ops/log.ts'
 import { apiVersion, kind, type LocalMode } from './kube-proxy-schema.ts'
 
@@ -23,6 +24,9 @@ export interface AgentConfiguration {
   readonly metricsBindAddress: Address | null
   readonly clusterCidrs: readonly Cidr[]
   readonly detectLocalMode: LocalMode | null
+  /** As picked at the start, where it was left to the program. */
+  readonly vipMode: VipMode
+  readonly vipExclude: readonly Cidr[]
   readonly nodePortRanges: readonly NodePortRange[]
   /** null: left as it is. */
   readonly oomScoreAdj: number | null
@@ -106,6 +110,8 @@ function ownConfigurationOf(configuration: AgentConfiguration): Readonly<Record<
   const { proxySettings } = configuration
   return {
     nodeName: configuration.nodeName,
+    vipMode: configuration.vipMode,
+    vipExclude: configuration.vipExclude.map(({ text }) => text),
     allowLoopbackEndpoints: configuration.allowLoopbackEndpoints,
     balance: proxySettings.balance,
     proxyProtocol: proxySettings.proxyProtocol ?? 'off',

@@ -26,8 +26,9 @@ import type { NodePortAddresses } from './node-port-addresses.ts'
 import { ProblemLog } from './problem-log.ts'
 import { safeServicePort } from './safe-service-port.ts'
 import { buildServicePorts, claimedFrontends, singleAddress, type BuildContext } from './service-ports.ts'
+import { podRanges, VipMarks, type VipMarksOptions } from './vip-marks.ts'
 
-export interface DesiredStateOptions {
+export interface DesiredStateOptions extends VipMarksOptions {
   readonly nodeName: string
   readonly nodePortAddresses: NodePortAddresses
   readonly allowLoopbackEndpoints: boolean
@@ -65,6 +66,7 @@ export class DesiredState {
   readonly #listed = { services: false, endpointSlices: false }
   #localIps: ReadonlySet<string> = new Set()
   #node: NodeInfo | null = null
+  readonly #vipMarks: VipMarks
   #localSources: readonly string[] = []
   #generation = 0
   #asOf = 0
@@ -81,6 +83,8 @@ export class DesiredState {
       if (service !== undefined) options.onProblem?.(service, problem)
     })
     this.#localIps = new Set(options.localIps.toSorted())
+    this.#vipMarks = new VipMarks(options)
+    this.#vipMarks.setLocalIps(this.#localIps)
     if (options.seed) this.#plant(options.seed)
   }
 
@@ -139,11 +143,14 @@ export class DesiredState {
   setNode(node: NodeInfo | null): void {
     const same = isDeepStrictEqual(placeOf(node), placeOf(this.#node))
     this.#node = node
-    if (!same) this.#touchAll()
+    // A node that is deleted has its pods for a while.
+    const moved = node !== null && this.#vipMarks.setPodCidrs(node.podCidrs)
+    if (!same || moved) this.#touchAll()
   }
 
   setLocalIps(ips: readonly string[]): void {
     this.#localIps = new Set(ips.toSorted())
+    this.#vipMarks.setLocalIps(this.#localIps)
     this.#touchAll()
   }
 
@@ -213,8 +220,13 @@ export class DesiredState {
     this.#asOf = seed.asOf
     this.#localSources = seed.localSources
     this.#seeded = seed.healthChecked
+    // Until the node's own object is known.
+    this.#vipMarks.setPodCidrs(podRanges(seed.localSources))
     for (const each of seed.servicePorts) {
-      const port = safeServicePort(each, this.#options.allowLoopbackEndpoints)
+      const port = safeServicePort(each, {
+        allowLoopback: this.#options.allowLoopbackEndpoints,
+        place: (kind, ip) => this.#vipMarks.place(kind, ip),
+      })
       const service = nameKey(port)
       this.#table.set(port.key, port)
       this.#built.set(service, [...(this.#built.get(service) ?? []), port])
@@ -279,6 +291,7 @@ export class DesiredState {
       nodePortIps: (family, protocol) => nodePortAddresses.select(family, protocol, [...this.#localIps], ips),
       endpoints: (family, portName, protocol) => this.#slices.endpoints(key, family, portName, protocol),
       refusal: (endpoint, protocol) => this.#refusal(endpoint, protocol),
+      place: (kind, ip) => this.#vipMarks.place(kind, ip),
       owner: frontend => this.#claims.owner(frontend),
     }
   }

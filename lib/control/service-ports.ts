@@ -7,6 +7,7 @@ import { servicePortKey, type Frontend, type ServicePort } from '../model/proxy-
 import type { Service, ServicePortSpec } from '../model/service.ts'
 import { eligibleEndpoints, type Endpoint } from '../policy/eligible-endpoints.ts'
 import { frontendKey, type FrontendAddress, type FrontendKey } from './frontend-claims.ts'
+import type { VipMark } from './vip-marks.ts'
 
 export interface BuildContext {
   readonly nodeName: string
@@ -19,6 +20,8 @@ export interface BuildContext {
   readonly endpoints: (family: IpFamily, portName: string, protocol: Protocol) => readonly Endpoint[]
   /** Why an endpoint must not be dialed, or null. */
   readonly refusal: (endpoint: Endpoint, protocol: Protocol) => string | null
+  /** Whether the address has to be made local, or why it must not be; nothing where neither is so. */
+  readonly place: (kind: Frontend['kind'], ip: string) => VipMark
   /** The Service that owns a frontend. */
   readonly owner: (frontend: FrontendAddress) => string | undefined
 }
@@ -38,14 +41,21 @@ interface PortInFamily {
   readonly family: IpFamily
 }
 
-/** Every frontend that the Service wants to open, whether or not it gets them. */
+/** What decides on a Service's frontends alone. */
+type FrontendContext = Pick<BuildContext, 'nodePortIps' | 'localIps' | 'place'>
+
+/**
+ * Every frontend that the Service wants to open, whether or not it gets them. One that must not be opened isn't claimed:
+ * naming an endpoint's address as an external IP must not turn the endpoint into a loop.
+ */
 export function claimedFrontends(
   service: Service,
-  context: Pick<BuildContext, 'nodePortIps' | 'localIps'>,
+  context: FrontendContext,
 ): ReadonlyMap<FrontendKey, FrontendAddress> {
   const claimed = new Map<FrontendKey, FrontendAddress>()
   for (const each of portsByFamily(service)) {
-    for (const { ip, port } of frontendsOf(service, each, context)) {
+    for (const { ip, port, conflict } of frontendsOf(service, each, context)) {
+      if (conflict !== undefined) continue
       const address = { protocol: each.port.protocol, ip, port }
       claimed.set(frontendKey(address), address)
     }
@@ -111,10 +121,10 @@ function buildServicePort(
     unserving: addressesOf(dialable.filter(endpoint => !isServing(endpoint))) ?? [],
     settings: context.settings,
     frontends: frontendsOf(service, each, context).map(frontend => {
-      const conflict = conflictOf(frontend, service, port, context)
+      const conflict = frontend.conflict ?? conflictOf(frontend, service, port, context)
       if (conflict === null) return frontend
       const address = formatAddress(frontend.ip, frontend.port)
-      problems.push(`${frontend.kind} ${address} (${port.protocol}) belongs to ${conflict}: not served`)
+      problems.push(`${frontend.kind} ${address} (${port.protocol}) is ${conflict}: not served`)
       return { ...frontend, conflict }
     }),
   }
@@ -129,10 +139,10 @@ function conflictOf(
 ): string | null {
   const address = { protocol: port.protocol, ip, port: number }
   const owner = context.owner(address)
-  if (owner !== undefined && owner !== `${namespace}/${name}`) return owner
+  if (owner !== undefined && owner !== `${namespace}/${name}`) return `held by ${owner}`
   const key = frontendKey(address)
   const earlier = context.taken.get(key)
-  if (earlier !== undefined) return earlier
+  if (earlier !== undefined) return `held by ${earlier}`
   context.taken.set(key, `${namespace}/${name}:${port.name}`)
   return null
 }
@@ -164,7 +174,7 @@ function usedLists(
 function frontendsOf(
   service: Service,
   { port, family }: PortInFamily,
-  { nodePortIps, localIps }: Pick<BuildContext, 'nodePortIps' | 'localIps'>,
+  { nodePortIps, localIps, place }: FrontendContext,
 ): readonly Frontend[] {
   const internal: ListChoice = { list: service.internalPolicyLocal ? 'local' : 'cluster' }
   // The policy is for traffic from outside: this node and its pods get to every endpoint even so.
@@ -177,7 +187,8 @@ function frontendsOf(
   const add = (kind: Frontend['kind'], ip: string, number: number, choice: ListChoice): void => {
     const address = formatAddress(ip, number)
     // An address may be named twice, as a nodePort and a port of a cluster IP: it is opened once.
-    if (!frontends.has(address)) frontends.set(address, { kind, ip, port: number, ...choice })
+    if (!frontends.has(address))
+      frontends.set(address, { kind, ip, port: number, ...choice, ...place(kind, ip) })
   }
   if (clusterIp !== undefined) add('ClusterIP', clusterIp, port.port, internal)
   if (port.nodePort !== 0) {

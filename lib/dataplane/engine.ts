@@ -96,6 +96,11 @@ export interface UdpPeer {
 export interface Engine {
   readonly name: string
   /**
+   * Changes when the namespace of the VIPs is another one than it was, so that listeners in the old one are of no use any
+   * more. null: there is none, or it wasn't there yet.
+   */
+  vipNetwork(): number | null
+  /**
    * Opens a listener with SO_REUSEPORT, IPv6 ones for IPv6 only. Rejects with the system's error (`code` EADDRINUSE, EACCES,
    * EADDRNOTAVAIL, EMFILE, …). `onError` reports a failed accept (`code` EMFILE, …);
    * the listener stays open.

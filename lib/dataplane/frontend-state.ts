@@ -2,12 +2,13 @@
 // kernel refuses) while there are none, and retried while its address can't be bound. One that can't be bound
 // affects nothing else. It may also be another process's to open: then what is established here goes on, and that's all.
 
-import { formatAddress, type Address, type Protocol } from '../model/address.ts'
-import { reasonOf } from '../model/error.ts'
+import { formatAddress, type Protocol } from '../model/address.ts'
+import { reasonOf, RelayError } from '../model/error.ts'
 import type { Frontend } from '../model/proxy-table.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
 import type { SourceRanges } from '../policy/source-ranges.ts'
+import type { ListenAddress } from './engine.ts'
 import type { ServiceState } from './service-state.ts'
 
 /** An open socket of either protocol. Only TCP ones can be paused. */
@@ -44,7 +45,7 @@ const firstRetryMs = 1000
 const maxRetryMs = 30_000
 
 export class FrontendState {
-  readonly address: Address
+  readonly address: ListenAddress
   readonly protocol: Protocol
   owner: FrontendOwner
   readonly #open: (frontend: FrontendState) => Promise<FrontendSocket>
@@ -124,6 +125,13 @@ export class FrontendState {
     this.#socket = null
   }
 
+  /** Opens it anew, if it was open: what it has open is of no use. */
+  async reopen(): Promise<void> {
+    const wanted = this.#wanted
+    this.close()
+    if (wanted) await this.settle()
+  }
+
   #leave(): void {
     this.#stopListening()
     if (this.#socket === null) return
@@ -178,7 +186,8 @@ export class FrontendState {
 
   #bindFailed(error: unknown): void {
     const code = (error as { code?: unknown }).code
-    const reason = typeof code === 'string' ? code : reasonOf(error)
+    const system = typeof code === 'string' && !(error instanceof RelayError)
+    const reason = system ? code : reasonOf(error)
     // One line per cause, not per retry.
     if (this.#retryMs === firstRetryMs) {
       const { kind } = this.owner.frontend

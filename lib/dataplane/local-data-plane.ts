@@ -13,7 +13,7 @@ import { ClientLimits } from './client-limits.ts'
 import { ConnectionLimits, serviceName, type ServiceName } from './connection-limits.ts'
 import type { DataPlane, DataPlaneStatus, FrontendStatus, ServicePortStatus } from './data-plane.ts'
 import { DescriptorBudget, descriptorLimit, openDescriptors } from './descriptor-budget.ts'
-import type { Engine } from './engine.ts'
+import type { Engine, ListenAddress } from './engine.ts'
 import { isOwn, type Members } from './frontend-placement.ts'
 import { FrontendState, type FrontendSocket } from './frontend-state.ts'
 import { ServiceState } from './service-state.ts'
@@ -64,6 +64,8 @@ export class LocalDataPlane implements DataPlane {
   readonly #portsOf = new Map<ServiceName, Set<ServiceState>>()
   readonly #frontends = new Map<string, FrontendState>()
   #observer: Timer
+  /** As the engine numbers the one that VIPs are in. */
+  #vipNetwork: number | null
   #generation = 0
   #limitTurns = 0
   #warnedAt = -Infinity
@@ -93,6 +95,7 @@ export class LocalDataPlane implements DataPlane {
     }
     this.#tcp = new TcpProxy(options, shared)
     this.#udp = new UdpProxy(options, shared)
+    this.#vipNetwork = options.engine.vipNetwork()
     this.#observer = options.clock.after(observeEveryMs, () => this.#lookAround())
   }
 
@@ -295,7 +298,22 @@ export class LocalDataPlane implements DataPlane {
     // A limit that was given is one of what we use ourselves.
     this.#budget.observe(this.#options.descriptorLimit === undefined ? openDescriptors() : null)
     for (const service of this.#services.values()) service.expire()
+    this.#followVips()
     this.#observer = this.#options.clock.after(observeEveryMs, () => this.#lookAround())
+  }
+
+  /** Somebody has made the namespace of the VIPs anew: nothing reaches what is open in the old one. */
+  #followVips(): void {
+    const network = this.#options.engine.vipNetwork()
+    const before = this.#vipNetwork
+    this.#vipNetwork = network
+    if (before === null || network === before) return
+    const moved = [...this.#frontends.values()].filter(frontend => frontend.address.vip)
+    this.#options.log.warn(
+      { frontends: moved.length },
+      'the VIPs are in a new network namespace: opening them there',
+    )
+    for (const frontend of moved) void frontend.reopen()
   }
 
   #setAccepting(accepting: boolean): void {
@@ -367,9 +385,10 @@ function describeState(frontend: FrontendState | undefined): Pick<FrontendStatus
 function ownFrontends(port: ServicePort): { key: string; frontend: ServicePort['frontends'][number] }[] {
   return port.frontends
     .filter(frontend => frontend.conflict === undefined)
-    .map(frontend => ({ key: frontendKey(port.protocol, frontend.ip, frontend.port), frontend }))
+    .map(frontend => ({ key: frontendKey(port.protocol, frontend), frontend }))
 }
 
-function frontendKey(protocol: Protocol, ip: string, port: number): string {
-  return `${protocol}/${formatAddress(ip, port)}`
+/** An address that becomes a VIP, or ceases to be one, is another frontend from then on: its listener is elsewhere. */
+function frontendKey(protocol: Protocol, { ip, port, vip }: ListenAddress): string {
+  return `${protocol}${vip ? ' VIP' : ''}/${formatAddress(ip, port)}`
 }

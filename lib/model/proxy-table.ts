@@ -21,7 +21,7 @@ export interface Frontend {
   readonly sourceRanges?: readonly string[]
   /** The address isn't the node's own: it has to be made local, and may be so in a namespace of its own. */
   readonly vip?: true
-  /** Why this frontend must not be opened: who has the address, as "another Service" or "an address of this node". */
+  /** Why this frontend must not be opened: "held by default/other", "inside the pods' range 10.244.1.0/24". */
   readonly conflict?: string
 }
 

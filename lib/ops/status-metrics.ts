@@ -73,6 +73,17 @@ export function registerStatusMetrics(
     return [...counts].map(([state, value]) => ({ labels: { state }, value }))
   })
   gauge(
+    'vips',
+    'Addresses that are made local to this node, and those that should be and are not',
+    ({ vips }) =>
+      vips === undefined || vips.mode === 'none'
+        ? []
+        : [
+            { labels: { state: 'local' }, value: vips.local },
+            { labels: { state: 'failed' }, value: vips.failed.length },
+          ],
+  )
+  gauge(
     'endpoints_set_aside',
     'Endpoints that get no new connections for a while because dialing them failed',
     ({ services }) => [{ labels: {}, value: services.reduce((sum, port) => sum + port.setAside.length, 0) }],

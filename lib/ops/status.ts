@@ -4,6 +4,7 @@
 import type { Protocol } from '../model/address.ts'
 import type { FrontendKind } from '../model/proxy-table.ts'
 import type { ServiceType } from '../model/service.ts'
+import type { VipMode } from '../model/vip-mode.ts'
 
 export interface StatusDocument {
   readonly node: string
@@ -21,6 +22,16 @@ export interface StatusDocument {
   readonly workerRestarts: WorkerRestarts
   /** The process that answers, where it can be told to reload. */
   readonly agent?: AgentProcess
+  readonly vips?: VipStatus
+}
+
+export interface VipStatus {
+  /** Who makes the VIPs local; with "none", not this agent. */
+  readonly mode: VipMode
+  /** How many are local by our doing. */
+  readonly local: number
+  /** Those that should be and aren't. */
+  readonly failed: readonly { readonly ip: string; readonly reason: string }[]
 }
 
 export interface AgentProcess {
@@ -141,15 +152,28 @@ const columns = [
 
 /** The document as a table: a headline, then a line per frontend; repeated cells are left blank. */
 export function renderStatus(status: StatusDocument): string {
-  const { node, generation, source, asOf, synced, services } = status
+  const { node, generation, source, asOf, synced, services, vips } = status
   const from = asOf === undefined ? source : `${source} of ${asOf}`
-  const headline = `node ${node}   generation ${generation}   source ${from}   ${synced ? 'synced' : 'NOT SYNCED'}`
-  const troubles = Object.entries(status.watches)
-    .filter(([, state]) => state !== 'watching')
-    .map(([resource, state]) => `${resource}: ${state}`)
+  const local = vips === undefined || vips.mode === 'none' ? '' : `   VIPs ${vips.local} (${vips.mode})`
+  const headline = `node ${node}   generation ${generation}   source ${from}   ${synced ? 'synced' : 'NOT SYNCED'}${local}`
+  const troubles = [
+    ...Object.entries(status.watches)
+      .filter(([, state]) => state !== 'watching')
+      .map(([resource, state]) => `${resource}: ${state}`),
+    ...vipTroubles(vips?.failed ?? []),
+  ]
   const rows = services.flatMap(serviceRows)
   const table = rows.length === 0 ? ['no services'] : align([columns, ...rows])
   return [headline, ...troubles, '', ...table, ''].join('\n')
+}
+
+/** One line a reason: where one VIP fails, thousands may. */
+function vipTroubles(failed: VipStatus['failed']): readonly string[] {
+  const byReason = Map.groupBy(failed, ({ reason }) => reason)
+  return [...byReason].map(([reason, vips]) => {
+    const more = vips.length > 1 ? ` and ${vips.length - 1} more` : ''
+    return `VIP ${vips[0]?.ip}${more}, not local: ${reason}`
+  })
 }
 
 function serviceRows(service: ServiceStatus): readonly string[][] {

@@ -9,7 +9,13 @@ import type { LogFormat, LogLevel } from '../ops/log.ts'
 import type { WorkerStatus } from '../ops/status.ts'
 
 /** What a worker's data plane is made with: everything that can be sent. */
-export type WorkerDataPlaneOptions = Omit<DataPlaneOptions, 'engine' | 'clock' | 'log' | 'random' | 'onFact'>
+export interface WorkerDataPlaneOptions extends Omit<
+  DataPlaneOptions,
+  'engine' | 'clock' | 'log' | 'random' | 'onFact'
+> {
+  /** The path of the network namespace that has the VIPs; null: they are in the worker's own. */
+  readonly vipNamespace: string | null
+}
 
 /** What a worker runs with, for its whole life. */
 export interface WorkerOptions {

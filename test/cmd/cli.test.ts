@@ -68,6 +68,13 @@ const wrongCalls: readonly {
     code: 2,
     says: /-1000 to 1000/,
   },
+  { name: 'a VIP mode', args: ['run', '--vip-mode', 'ipvs'], code: 2, says: /auto, none, local, netns/ },
+  {
+    name: 'a VIP exclusion that is no address',
+    args: ['run', '--vip-exclude', '10.0.0.1,10.0.0.0/33'],
+    code: 2,
+    says: /"10\.0\.0\.0\/33" is neither a CIDR/,
+  },
   { name: 'a PROXY version', args: ['run', '--proxy-protocol', 'v3'], code: 2, says: /off, v1, v2/ },
   { name: 'a limit below 0', args: ['run', '--max-connections=-1'], code: 2, says: /from 0 \(no limit\)/ },
   {
@@ -143,6 +150,9 @@ void test('check tells what it found, and fails without an API server', async t 
   t.match(alone.stdout, /^warn  state directory .*cli\.test\.ts is not a directory; without it/m)
   t.match(alone.stdout, /→ make it writable for this user, or name another with --state-dir/)
   t.match(alone.stdout, /^\d+ checks: 0 failed/m)
+  t.match(alone.stdout, /^(ok|warn) +vip-mode local +(works|can't work) here/m)
+  t.match(alone.stdout, /^(ok|warn) +vip-mode netns +(works|can't work) here/m)
+  t.match(alone.stdout, /^(ok|warn) +vip-mode auto +picks (netns|local|none): /m)
   const unreachable = await run(t, ['check', '--master', 'http://127.0.0.1:9'])
   t.equal(unreachable.code, 1)
   t.match(unreachable.stdout, /^fail {2}API server .*127\.0\.0\.1:9/m)

@@ -105,8 +105,15 @@ void test('what has no meaning is accepted, and told in one line for flags and o
   const flags = ignoredFlags.flatMap(flag => [
     `--${flag}=${/^(?:masq|prof|.*-(?:strict|be|local|split))/.test(flag) ? 'true' : '1'}`,
   ])
-  const args = [...flags, '--healthz-port=1', '--config', config, '--manifests', '/nonexistent']
-  const { code, stderr } = await run(t, ['run', '--log-format', 'text', ...args])
+  const args = [...flags, '--healthz-port=1', '--vip-mode=none', '--config', config]
+  const { code, stderr } = await run(t, [
+    'run',
+    '--log-format',
+    'text',
+    ...args,
+    '--manifests',
+    '/nonexistent',
+  ])
   t.equal(code, 2, 'no manifests')
   const lines = stderr.trim().split('\n')
   t.equal(lines.length, 5, stderr)

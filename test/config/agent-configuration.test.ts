@@ -23,6 +23,8 @@ const configuration: AgentConfiguration = {
   metricsBindAddress: null,
   clusterCidrs: podCidrs,
   detectLocalMode: 'ClusterCIDR',
+  vipMode: 'netns',
+  vipExclude: ['192.0.2.0/24'].map(readCidr).filter(cidr => cidr !== null),
   nodePortRanges: ['primary', 'localhost'].flatMap(entry => readNodePortRanges(entry) ?? []),
   oomScoreAdj: -999,
   logFormat: 'json',
@@ -63,6 +65,8 @@ void test('/configz shows the effective values, those of kube-proxy under its ow
     },
     'kube-relay': {
       nodeName: 'node-1',
+      vipMode: 'netns',
+      vipExclude: ['192.0.2.0/24'],
       allowLoopbackEndpoints: false,
       balance: 'p2c',
       proxyProtocol: 'off',

@@ -32,14 +32,14 @@ void test('the older has it, whichever came first; the younger gets it when the 
   claim(state, 'young', '10.96.0.1', '2026-02-01T00:00:00Z')
   t.strictSame(holders(harness), { young: 'own' })
   claim(state, 'old', '10.96.0.2', '2026-01-01T00:00:00Z')
-  t.strictSame(holders(harness), { young: 'default/old', old: 'own' })
+  t.strictSame(holders(harness), { young: 'held by default/old', old: 'own' })
   t.strictSame(log.take(), [
-    'warn Service default/young: ExternalIP 198.51.100.7:80 (TCP) belongs to default/old: not served',
+    'warn Service default/young: ExternalIP 198.51.100.7:80 (TCP) is held by default/old: not served',
   ])
   claim(state, 'middle', '10.96.0.3', '2026-01-15T00:00:00Z')
-  t.strictSame(holders(harness), { young: 'default/old', middle: 'default/old', old: 'own' })
+  t.strictSame(holders(harness), { young: 'held by default/old', middle: 'held by default/old', old: 'own' })
   state.deleteService({ namespace: 'default', name: 'old' })
-  t.strictSame(holders(harness), { young: 'default/middle', middle: 'own' })
+  t.strictSame(holders(harness), { young: 'held by default/middle', middle: 'own' })
   state.setService(
     service(
       { clusterIP: '10.96.0.3', clusterIPs: [] },
@@ -54,10 +54,10 @@ void test('a Service made again is as young as its new object, in one sync or tw
   const { state } = harness
   claim(state, 'a', '10.96.0.1', '2026-01-01T00:00:00Z')
   claim(state, 'b', '10.96.0.2', '2026-02-01T00:00:00Z')
-  t.strictSame(holders(harness), { a: 'own', b: 'default/a' })
+  t.strictSame(holders(harness), { a: 'own', b: 'held by default/a' })
   state.deleteService({ namespace: 'default', name: 'a' })
   claim(state, 'a', '10.96.0.1', '2026-03-01T00:00:00Z')
-  t.strictSame(holders(harness), { a: 'default/b', b: 'own' })
+  t.strictSame(holders(harness), { a: 'held by default/b', b: 'own' })
 })
 
 void test('the same age: by name; no age: the youngest', async t => {
@@ -66,7 +66,7 @@ void test('the same age: by name; no age: the youngest', async t => {
   claim(state, 'b', '10.96.0.2', '2026-01-01T00:00:00Z')
   claim(state, 'a', '10.96.0.1', '2026-01-01T00:00:00Z')
   claim(state, 'c', '10.96.0.3', null)
-  t.strictSame(holders(harness), { a: 'own', b: 'default/a', c: 'default/a' })
+  t.strictSame(holders(harness), { a: 'own', b: 'held by default/a', c: 'held by default/a' })
 })
 
 void test('a hand-over within one sync says nothing of a conflict', async t => {
@@ -109,7 +109,7 @@ void test('two ports of one Service with one address: the first has it', async t
     { kind: 'ClusterIP', ip: '10.96.0.10', port: 80, list: 'cluster' },
   ])
   t.strictSame(port('default/web:b').frontends, [
-    { kind: 'ClusterIP', ip: '10.96.0.10', port: 80, list: 'cluster', conflict: 'default/web:a' },
+    { kind: 'ClusterIP', ip: '10.96.0.10', port: 80, list: 'cluster', conflict: 'held by default/web:a' },
   ])
   t.equal(log.take().length, 1)
 })

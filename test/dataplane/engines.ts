@@ -1,9 +1,9 @@
 // The engines that the tests with real sockets run under, each with all of them.
 
 import type { Engine } from '../../lib/dataplane/engine.ts'
-import { netEngine } from '../../lib/dataplane/engines/net/net-engine.ts'
+import { createNetEngine } from '../../lib/dataplane/engines/net/net-engine.ts'
 
-export const engines: readonly Engine[] = [netEngine]
+export const engines: readonly Engine[] = [createNetEngine({ vipNamespace: null })]
 
 /** For tests in which the data plane runs in a process of its own and the engine goes there by name. */
 export function engineNamed(name: string | undefined): Engine {

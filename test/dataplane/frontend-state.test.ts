@@ -106,6 +106,30 @@ void t.test('an error without a code is told by its message', async t => {
   t.strictSame(frontend.state, { name: 'bind-failed', reason: 'out of order' })
 })
 
+void t.test(
+  'opened anew: the old socket is closed, and whatever was wrong is tried again at once',
+  async t => {
+    const { frontend, clock, binds, bind, events } = create()
+    await frontend.reopen()
+    t.equal(binds.length, 0, 'nobody wants it open')
+    void frontend.settle()
+    await bind(0).succeed()
+    const reopened = frontend.reopen()
+    t.strictSame(events, ['close 1'])
+    await bind(1).fail('EADDRNOTAVAIL')
+    await reopened
+    t.strictSame(frontend.state, { name: 'bind-failed', reason: 'EADDRNOTAVAIL' })
+    void frontend.reopen()
+    t.equal(clock.pending, 0)
+    await bind(2).succeed()
+    t.strictSame(frontend.state, { name: 'listening' })
+    frontend.pause('descriptors')
+    void frontend.reopen()
+    await bind(3).succeed()
+    t.strictSame(events, ['close 1', 'pause 3', 'close 3', 'pause 4'])
+  },
+)
+
 void t.test('closed while binding: the socket that arrives is closed', async t => {
   const { frontend, bind, events } = create()
   const settled = frontend.settle()

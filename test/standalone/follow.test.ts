@@ -143,6 +143,8 @@ const control = {
   allowLoopbackEndpoints: true,
   defaults: defaultProxySettings,
   clusterCidrs: [],
+  vipMode: 'none',
+  vipExclude: [],
 } satisfies Partial<AgentOptions>
 
 function agentFor(t: Test, url: string): Agent {

@@ -14,7 +14,14 @@ export const workerEnv: NodeJS.ProcessEnv = { ...process.env, NODE_OPTIONS: '' }
 export function workerOptions(overrides: Partial<WorkerOptions> = {}): WorkerOptions {
   const { passiveHealth, halfClosedTimeoutMs, earlyRetry, udp, maxConnectionsPerClient } = defaultOptions
   return {
-    dataPlane: { passiveHealth, halfClosedTimeoutMs, earlyRetry, udp, maxConnectionsPerClient },
+    dataPlane: {
+      passiveHealth,
+      halfClosedTimeoutMs,
+      earlyRetry,
+      udp,
+      maxConnectionsPerClient,
+      vipNamespace: null,
+    },
     log: { level: 'silent', format: 'text' },
     orphanGraceMs: 60_000,
     shutdownTimeoutMs: 1000,

@@ -3,7 +3,7 @@
 // server takes it over later. It needs node:ffi, which Node 26 has and Node 24 doesn't; null where it is missing.
 
 import { closeSync, openSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { libcFunction } from '../../../ops/libc.ts'
 
 type Dup = (fd: number) => number
 
@@ -14,7 +14,7 @@ let spare: number | null = null
 
 /** dup(2) of this process's libc, or null where Node can't call it. Returns -1 on failure, as dup does. */
 function dupFunction(): Dup | null {
-  if (dup === undefined) dup = loadDup()
+  if (dup === undefined) dup = libcFunction('dup', 1)
   return dup
 }
 
@@ -43,17 +43,4 @@ export function duplicate(fd: number): number | null {
 /** Whether `duplicate` works here at all, descriptors permitting. */
 export function canDuplicate(): boolean {
   return dupFunction() !== null
-}
-
-function loadDup(): Dup | null {
-  try {
-    // Loaded on first use: the module prints an experimental warning, which nobody should see who never runs
-    // out of descriptors.
-    const ffi = createRequire(import.meta.url)('node:ffi') as {
-      dlopen(path: null, functions: object): { functions: { dup: Dup } }
-    }
-    return ffi.dlopen(null, { dup: { arguments: ['int32'], return: 'int32' } }).functions.dup
-  } catch {
-    return null
-  }
 }

@@ -4,9 +4,11 @@
 import { closeSync } from 'node:fs'
 import net from 'node:net'
 import type { Address } from '../../../model/address.ts'
+import { RelayError } from '../../../model/error.ts'
 import type { Conn, TcpListener } from '../../engine.ts'
 import { asConn, withoutZone } from './conn.ts'
 import { duplicate, keepSpareDescriptor } from './descriptor.ts'
+import { inNamespace } from './namespace.ts'
 
 /** Connections that wait in the kernel; it caps this at net.core.somaxconn. */
 const backlog = 4096
@@ -38,12 +40,16 @@ export class NetTcpListener implements TcpListener {
     this.#state = { name: 'open', server, fd }
   }
 
-  static async open(at: Address, handlers: TcpHandlers): Promise<NetTcpListener> {
+  /** `namespace`: the path of the network namespace to listen in; null: this process's own. */
+  static async open(
+    at: Address,
+    handlers: TcpHandlers,
+    namespace: string | null = null,
+  ): Promise<NetTcpListener> {
     keepSpareDescriptor()
     const server = createServer(handlers)
     const options = { host: at.ip, port: at.port, reusePort: true, ipv6Only: at.ip.includes(':') }
-    // A BoundSocket (Node 26) tells its descriptor, which `pause` needs; without it the listener can only shed.
-    const bound = net.BoundSocket ? new net.BoundSocket(options) : null
+    const bound = bind(options, namespace)
     const fd = bound?.fd() ?? null
     await listening(server, () => {
       if (bound) server.listen(bound, backlog)
@@ -80,6 +86,17 @@ export class NetTcpListener implements TcpListener {
     if (this.#state.name === 'held') closeSync(this.#state.fd)
     this.#state = { name: 'closed' }
   }
+}
+
+/**
+ * A BoundSocket (Node 26) binds at once, as a namespace needs it, and tells its descriptor, which `pause` needs. Null
+ * without it: the listener can only shed then.
+ */
+function bind(options: net.BoundSocketOptions, namespace: string | null): net.BoundSocket | null {
+  if (namespace !== null && !net.BoundSocket) {
+    throw new RelayError('VIP', `listening in ${namespace} needs Node.js 26 or later`)
+  }
+  return net.BoundSocket ? inNamespace(namespace, () => new net.BoundSocket(options)) : null
 }
 
 function createServer({ onConnection }: TcpHandlers): net.Server {

@@ -5,6 +5,7 @@
 import dgram from 'node:dgram'
 import type { Address } from '../../../model/address.ts'
 import type { UdpListener, UdpPeer } from '../../engine.ts'
+import { inNamespace } from './namespace.ts'
 
 /** Asked of the kernel, which caps it at net.core.rmem_max: room for a burst while the loop is busy. */
 const recvBufferSize = 1 << 20
@@ -17,12 +18,14 @@ const unreachable = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH'])
 
 type OnDatagram = (data: Uint8Array, ip: string, port: number) => void
 
+/** `namespace`: the path of the network namespace to bind in; null: this process's own. */
 export async function bindUdp(
   at: Address,
   onDatagram: OnDatagram,
   onError: (error: Error) => void,
+  namespace: string | null = null,
 ): Promise<UdpListener> {
-  const socket = bound(at, true)
+  const socket = inNamespace(namespace, () => bound(at, true))
   socket.on('error', onError)
   socket.on('message', (data, from) => onDatagram(data, from.address, from.port))
   const { address, port } = socket.address()
@@ -58,8 +61,9 @@ export function connectUdp(
   client: Address,
   onDatagram: OnDatagram,
   onError: (error: Error) => void,
+  namespace: string | null = null,
 ): UdpPeer {
-  const socket = bound(at, true)
+  const socket = inNamespace(namespace, () => bound(at, true))
   // Before it is connected, it is one more listener: what it gets in between is someone else's.
   socket.on('message', (data, from) => onDatagram(data, from.address, from.port))
   socket.on('error', onError)

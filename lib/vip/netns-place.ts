@@ -1,0 +1,198 @@
+// VIPs in a network namespace of ours: a route to it on the node, and a local route inside, so that neither the node's
+// own daemons on wildcard addresses answer there, nor a Service's port keeps one of them from its own. Routes are known
+// as ours by their protocol number and their interface.
+
+import { canonicalIp, familyOf, type IpFamily } from '../model/address.ts'
+import { readCidr, type Cidr } from '../model/cidr.ts'
+import { RelayError } from '../model/error.ts'
+import { silentLog, type Log } from '../ops/log.ts'
+import { addressesInUse } from './addresses-in-use.ts'
+import { ipCommand, type IpCommand } from './ip-command.ts'
+import { routeProtocol } from './local-place.ts'
+import { nextHops, VipNamespace } from './vip-namespace.ts'
+import type { PlacedVip, VipPlace } from './vip-place.ts'
+
+export interface NetnsPlaceOptions {
+  /** Told when the namespace is made, and what it lacks. */
+  readonly log?: Log
+  /** Of the namespace, as `ip netns` has it. */
+  readonly name?: string
+  /** The node's interface that leads there. */
+  readonly link?: string
+}
+
+const families: readonly IpFamily[] = ['IPv4', 'IPv6']
+const ours = ['proto', String(routeProtocol)]
+
+const exists = 'File exists'
+/** The route or address is gone, or its interface with all of them. */
+const gone = /^(No such process|Cannot find device|Cannot assign requested address|ipv6: address not found)/
+/** IPv4's and IPv6's words for a source that isn't an address of this node (any more). */
+const badSource = /^Invalid (prefsrc|source) address/
+const foreignRoute = "there is a route to it that isn't kube-relay's, which is left as it is"
+
+export function netnsPlace({
+  log = silentLog,
+  name = 'kube-relay',
+  link = 'krelay0',
+}: NetnsPlaceOptions = {}): VipPlace {
+  const namespace = new VipNamespace({ log, name, link })
+  const host = ipCommand()
+  const inside = ipCommand(name)
+
+  /** The node's routes to the namespace. */
+  const routes = async (): Promise<readonly PlacedVip[]> => {
+    const found = await Promise.all(families.map(each => host.list([flag(each), 'route', 'show', ...ours])))
+    return found
+      .flat()
+      .filter(each => each['dev'] === link)
+      .flatMap(readRoute)
+  }
+  /** What is local inside. */
+  const locals = async (): Promise<ReadonlySet<string>> => {
+    if (!namespace.exists()) return new Set()
+    const query = ['-4', 'route', 'show', 'table', 'local', 'type', 'local', 'dev', 'lo', ...ours]
+    const four = (await inside.list(query)).flatMap(readRoute)
+    const six = (await inside.list(['-6', 'address', 'show', 'dev', 'lo'])).flatMap(readAddresses)
+    return new Set([...four.map(({ ip }) => ip), ...six])
+  }
+  /** What packets from here don't leave the node for, whatever route to the namespace there is. */
+  const localHere = async (): Promise<readonly Cidr[]> => {
+    const query = ['route', 'show', 'table', 'local', 'type', 'local']
+    const found = await Promise.all(families.map(each => host.list([flag(each), ...query])))
+    return found.flat().flatMap(each => readPrefix(each['dst']))
+  }
+
+  const removeRoutes = (ips: readonly string[]): Promise<void> =>
+    removeAll(
+      host,
+      ips.map(ip => `route del ${prefix(ip)} dev ${link} proto ${routeProtocol}`),
+    )
+  const removeLocals = async (ips: readonly string[]): Promise<void> => {
+    if (!namespace.exists()) return
+    await removeAll(
+      inside,
+      ips.map(ip => local('del', ip)),
+    )
+  }
+
+  const routeTo = ({ ip, source }: PlacedVip): string => {
+    const via = nextHops[familyOf(ip)].toNamespace
+    const from = source === null ? '' : ` src ${source}`
+    return `${prefix(ip)} via ${via} dev ${link} onlink proto ${routeProtocol}${from}`
+  }
+  /** Adds the node's routes, or changes their source. Returns why for each that isn't there afterwards. */
+  const addRoutes = async (vips: readonly PlacedVip[]): Promise<Map<string, string>> => {
+    const failures = new Map<string, string>()
+    const there: PlacedVip[] = []
+    const sort = (asked: readonly PlacedVip[], failed: ReadonlyMap<number, string>): readonly PlacedVip[] => {
+      const again: PlacedVip[] = []
+      for (const [index, message] of failed) {
+        const vip = asked[index]
+        if (vip === undefined) continue
+        if (message === exists) there.push(vip)
+        else if (vip.source !== null && badSource.test(message)) again.push({ ...vip, source: null })
+        else failures.set(vip.ip, message)
+      }
+      return again
+    }
+    const add = (asked: readonly PlacedVip[]) => host.batch(asked.map(vip => `route add ${routeTo(vip)}`))
+    const withoutSource = sort(vips, await add(vips))
+    if (withoutSource.length > 0) sort(withoutSource, await add(withoutSource))
+    if (there.length === 0) return failures
+    const known = new Map((await routes()).map(({ ip, source }) => [ip, source]))
+    for (const { ip } of there) if (!known.has(ip)) failures.set(ip, foreignRoute)
+    const moved = there.filter(
+      ({ ip, source }) => known.has(ip) && source !== null && source !== known.get(ip),
+    )
+    // One that can't be changed leads there as before.
+    if (moved.length > 0) await host.batch(moved.map(vip => `route replace ${routeTo(vip)}`))
+    return failures
+  }
+
+  return {
+    namespace: namespace.path,
+    open: async () => {
+      await namespace.open()
+      // One half without the other is of no use: without a local route inside, packets would come straight back.
+      const [outer, inner] = [await routes(), await locals()]
+      const routed = new Set(outer.map(({ ip }) => ip))
+      await removeRoutes([...routed].filter(ip => !inner.has(ip)))
+      await removeLocals([...inner].filter(ip => !routed.has(ip)))
+    },
+    list: async () => {
+      const [outer, inner] = [await routes(), await locals()]
+      return outer.filter(({ ip }) => inner.has(ip))
+    },
+    add: async vips => {
+      const failures = new Map<string, string>()
+      const taken = await localHere()
+      const free = vips.filter(({ ip }) => {
+        const by = taken.find(each => each.contains(ip))
+        if (by !== undefined) failures.set(ip, `it is local to the node already (${by.text})`)
+        else if (familyOf(ip) === 'IPv6' && !namespace.hasIpv6()) failures.set(ip, `${link} has no IPv6`)
+        return !failures.has(ip)
+      })
+      // Inside first, so that nothing comes to the namespace that it would send back.
+      const refused = await inside.batch(free.map(({ ip }) => local('replace', ip)))
+      for (const [index, message] of refused) failures.set(free[index]?.ip ?? '', message)
+      const unrouted = await addRoutes(free.filter(({ ip }) => !failures.has(ip)))
+      if (unrouted.size > 0) await removeLocals([...unrouted.keys()])
+      return new Map([...failures, ...unrouted])
+    },
+    remove: async ips => {
+      await removeRoutes(ips)
+      await removeLocals(ips)
+    },
+    inUse: () => (namespace.exists() ? addressesInUse(name) : Promise.resolve(new Set())),
+    clear: async () => {
+      await removeRoutes((await routes()).map(({ ip }) => ip))
+      await namespace.clear()
+    },
+  }
+}
+
+async function removeAll(ip: IpCommand, lines: readonly string[]): Promise<void> {
+  for (const [index, message] of await ip.batch(lines)) {
+    if (!gone.test(message)) throw new RelayError('VIP', `\`ip ${lines[index]}\`: ${message}`)
+  }
+}
+
+function flag(family: IpFamily): string {
+  return family === 'IPv4' ? '-4' : '-6'
+}
+
+function prefix(ip: string): string {
+  return `${ip}/${familyOf(ip) === 'IPv4' ? 32 : 128}`
+}
+
+/**
+ * Inside, where everything is ours. With a route of type local (AnyIP) there is no address to count as the node's; an IPv6
+ * VIP has to be one all the same: the kernel sends ICMPv6 errors, as from a closed UDP port, from addresses only.
+ */
+function local(verb: 'replace' | 'del', ip: string): string {
+  return familyOf(ip) === 'IPv4'
+    ? `route ${verb} local ${prefix(ip)} dev lo proto ${routeProtocol}`
+    : `address ${verb} ${prefix(ip)} dev lo${verb === 'del' ? '' : ' nodad'}`
+}
+
+/** Those of the loopback interface that we have given it. */
+function readAddresses(link: Readonly<Record<string, unknown>>): readonly string[] {
+  const infos = Array.isArray(link['addr_info']) ? (link['addr_info'] as readonly unknown[]) : []
+  return infos
+    .map(info => canonicalIp((info as { local?: unknown }).local))
+    .filter(ip => ip !== null)
+    .filter(ip => ip !== '::1')
+}
+
+/** A route to a single address; what else is of that protocol isn't ours. */
+function readRoute(fields: Readonly<Record<string, unknown>>): readonly PlacedVip[] {
+  const ip = canonicalIp(fields['dst'])
+  return ip === null ? [] : [{ ip, source: canonicalIp(fields['prefsrc']) }]
+}
+
+/** "10.0.0.0/8", or an address alone. */
+function readPrefix(dst: unknown): readonly Cidr[] {
+  const ip = canonicalIp(dst)
+  return [readCidr(ip === null ? dst : prefix(ip))].filter(each => each !== null)
+}

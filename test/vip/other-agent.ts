@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
-import type { VipStatus } from '../../lib/vip/vips.ts'
+import type { VipStatus } from '../../lib/ops/status.ts'
 
 export interface OtherAgent {
   /** Its status once its VIPs are local or have failed. */

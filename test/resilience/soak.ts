@@ -87,6 +87,8 @@ interface Soak {
   readonly scenario: Scenario
   readonly random: () => number
   readonly kills: WorkerKill[]
+  /** What happened when, on the shared clock. */
+  readonly events: { readonly name: string; readonly from: number; readonly to: number }[]
   readonly startBurst: () => Promise<Traffic>
   agent: AgentProcess
   /** Failures of loads that were started and judged during the soak. */
@@ -221,6 +223,7 @@ async function soakFor(
     scenario,
     random,
     kills: [],
+    events: [],
     verdicts: [],
     agent: await scenario.startAgent(agentSettings),
     startBurst: () => startTraffic(owner, [burst]),
@@ -241,6 +244,7 @@ async function soakFor(
       const at = now()
       await faults[name]?.(soak)
       happened += 1
+      soak.events.push({ name, from: at, to: now() })
       say(
         `${((at - begun) / 1000).toFixed(0).padStart(5)} s  ${name} (${((now() - at) / 1000).toFixed(1)} s)`,
       )
@@ -254,7 +258,7 @@ async function soakFor(
   const verdict = await traffic.stop()
   say(`soak: ${happened} faults; ${accounts(verdict)}`)
   const problems = [
-    ...[verdict, ...soak.verdicts].flatMap(each => unexplained(each, soak.kills)),
+    ...[verdict, ...soak.verdicts].flatMap(each => unexplained(each, soak)),
     ...(await leaks(soak)),
   ]
   for (const [who, samples] of Object.entries(memory)) {
@@ -280,8 +284,11 @@ function accounts(verdict: Verdict): string {
     .join(', ')
 }
 
-/** What no killed worker explains. */
-function unexplained(verdict: Verdict, kills: readonly WorkerKill[]): readonly string[] {
+/** The longest silent UDP flow makes room for a new one, and may have waited for an answer. */
+const evictsFlows = 'no descriptors'
+
+/** What no killed worker explains, nor a worker without descriptors. */
+function unexplained(verdict: Verdict, { kills, events }: Soak): readonly string[] {
   return Object.entries(verdict).flatMap(([name, load]) => {
     const { kind, sent, answered, failed, failures, broken, moved } = load
     const found: string[] = []
@@ -291,14 +298,20 @@ function unexplained(verdict: Verdict, kills: readonly WorkerKill[]): readonly s
     // A flow begins anew, maybe with another endpoint, when its worker is killed, and a young one when a second agent
     // comes: the tests of one fault each hold what stays.
     if (moved > 0 && kind !== 'datagrams') found.push(`${name}: ${moved} answers from another endpoint`)
-    const isProblem = (failure: Failure): boolean => !kills.some(kill => isExplained(failure, kind, kill))
-    for (const { reason, client, to, startedAt, at } of [...failures, ...broken].filter(isProblem)) {
+    const during = ({ startedAt, at }: Failure): readonly string[] =>
+      events.filter(({ from, to }) => startedAt < to && at > from).map(event => event.name)
+    const isProblem = (failure: Failure): boolean =>
+      !kills.some(kill => isExplained(failure, kind, kill)) &&
+      !(kind === 'datagrams' && during(failure).includes(evictsFlows))
+    for (const failure of [...failures, ...broken].filter(isProblem)) {
+      const { reason, client, to, startedAt, at } = failure
       const nearest = kills
         .map(({ killedAt }) => at - killedAt)
         .toSorted((a, b) => Math.abs(a) - Math.abs(b))[0]
       found.push(
         `${name}: ${client} → ${to}: ${reason}, after ${(at - startedAt).toFixed(0)} ms; ` +
-          `the nearest kill of a worker was ${nearest?.toFixed(0) ?? 'never'} ms before`,
+          `the nearest kill of a worker was ${nearest?.toFixed(0) ?? 'never'} ms before; ` +
+          `meanwhile: ${during(failure).join(', ') || 'nothing'}`,
       )
     }
     return found

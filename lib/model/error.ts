@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'GONE' // a resourceVersion or continue token that the server has compacted away (410)
   | 'API' // any other answer of the API server that isn't success
   | 'UNREACHABLE' // no answer: refused, timed out, reset, TLS failure
+  | 'BENCH' // a benchmark that can't be run: a missing program, a port in use, too few descriptors
   | 'VIP' // VIPs that can't be made local: a missing privilege, program or setting
   | 'ADDRESS' // an address that can't be bound or parsed
   | 'ABORTED' // the caller's AbortSignal fired

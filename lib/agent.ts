@@ -37,7 +37,7 @@ import { version } from './version.ts'
 import type { VipUser, Vips } from './vip/vips.ts'
 import type { WorkerOptions } from './workers/messages.ts'
 import { WorkerPool } from './workers/worker-pool.ts'
-import { endpointSlices, ownNode, services } from './watched-resources.ts'
+import { allNodes, endpointSlices, ownNode, services } from './watched-resources.ts'
 
 export interface AgentOptions {
   readonly nodeName: string
@@ -271,9 +271,13 @@ export function startAgent(options: AgentOptions, context: AgentContext = { seed
       },
       synced: () => desired.markListed('endpointSlices'),
     }),
-    watch(ownNode(nodeName), {
+    watch(options.vipMode === 'none' ? ownNode(nodeName) : allNodes, {
       set: object => {
-        if (object.metadata.name !== nodeName) return
+        const { name } = object.metadata
+        if (name !== nodeName) {
+          if (name !== undefined && options.vipMode !== 'none') desired.setOtherNode(name, readNode(object))
+          return
+        }
         const node = readNode(object)
         nodeIps = options.nodeIp === null ? node.ips : [options.nodeIp, ...node.ips]
         desired.setNode({ ...node, ips: nodeIps })
@@ -281,7 +285,7 @@ export function startAgent(options: AgentOptions, context: AgentContext = { seed
         telemetry.setNodeEligible(isNodeEligible(object))
       },
       delete: ({ name }) => {
-        if (name !== nodeName) return
+        if (name !== nodeName) return desired.setOtherNode(name, null)
         desired.setNode(null)
         telemetry.setNodeEligible(false)
       },

@@ -23,7 +23,10 @@ export const endpointSlices: WatchedResource = {
   labelSelector: proxied,
 }
 
+/** All nodes: their addresses must not be made local to another one. */
+export const allNodes: WatchedResource = { group: '', version: 'v1', plural: 'nodes', kind: 'Node' }
+
 /** This node alone; a server without the field selector sends every node. */
 export function ownNode(name: string): WatchedResource {
-  return { group: '', version: 'v1', plural: 'nodes', kind: 'Node', fieldSelector: `metadata.name=${name}` }
+  return { ...allNodes, fieldSelector: `metadata.name=${name}` }
 }

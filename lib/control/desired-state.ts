@@ -148,6 +148,15 @@ export class DesiredState {
     if (!same || moved) this.#touchAll()
   }
 
+  /** Another node of the cluster, whose addresses and pods are not to be taken from it; null when it is gone. */
+  setOtherNode(name: string, node: NodeInfo | null): void {
+    if (!this.#vipMarks.setOtherNode(name, node)) return
+    const named = [...this.#services].filter(
+      ([, { externalIps, loadBalancerIps }]) => externalIps.length + loadBalancerIps.length > 0,
+    )
+    this.#touch(named.map(([key]) => key))
+  }
+
   setLocalIps(ips: readonly string[]): void {
     this.#localIps = new Set(ips.toSorted())
     this.#vipMarks.setLocalIps(this.#localIps)

@@ -2,6 +2,7 @@
 // knows what is around the VIPs and changes with the node; whoever changes it has all frontends built again.
 
 import { readCidr, type Cidr } from '../model/cidr.ts'
+import type { NodeInfo } from '../model/node.ts'
 import type { Frontend } from '../model/proxy-table.ts'
 import type { VipMode } from '../model/vip-mode.ts'
 import { needsVip, unsafeVip, type VipSurroundings } from '../policy/vip-safety.ts'
@@ -24,12 +25,21 @@ export class VipMarks {
   readonly #clusterCidrs: readonly string[]
   /** Of this node, as its object says. */
   #podCidrs: readonly string[] = []
+  readonly #otherNodes = new Map<string, Pick<NodeInfo, 'ips' | 'podCidrs'>>()
+  #othersKnown = true
   #surroundings: VipSurroundings
 
   constructor({ vipMode, vipExclude, apiServerIp, clusterCidrs }: VipMarksOptions) {
     this.#mode = vipMode
     this.#clusterCidrs = clusterCidrs
-    this.#surroundings = { localIps: new Set(), podCidrs: [], excluded: vipExclude, apiServerIp }
+    this.#surroundings = {
+      localIps: new Set(),
+      podCidrs: [],
+      excluded: vipExclude,
+      apiServerIp,
+      otherNodes: new Map(),
+      otherPodCidrs: [],
+    }
     this.setPodCidrs([])
   }
 
@@ -41,16 +51,43 @@ export class VipMarks {
   setPodCidrs(cidrs: readonly string[]): boolean {
     const changed = cidrs.join() !== this.#podCidrs.join()
     this.#podCidrs = cidrs
-    const podCidrs = [...this.#clusterCidrs, ...cidrs].map(readCidr).filter(cidr => cidr !== null)
+    const podCidrs = readCidrs([...this.#clusterCidrs, ...cidrs])
     this.#surroundings = { ...this.#surroundings, podCidrs }
     return changed
   }
 
+  /** Another node of the cluster; null: it is gone. Returns whether that changes anything here. */
+  setOtherNode(name: string, node: Pick<NodeInfo, 'ips' | 'podCidrs'> | null): boolean {
+    const before = this.#otherNodes.get(name)
+    const same = before?.ips.join() === node?.ips.join() && before?.podCidrs.join() === node?.podCidrs.join()
+    if (same) return false
+    if (node === null) this.#otherNodes.delete(name)
+    else this.#otherNodes.set(name, { ips: node.ips, podCidrs: node.podCidrs })
+    this.#othersKnown = false
+    return true
+  }
+
   place(kind: Frontend['kind'], ip: string): VipMark {
     if (this.#mode === 'none' || !needsVip(kind, ip, this.#surroundings.localIps)) return {}
+    if (!this.#othersKnown) this.#learnOthers()
     const conflict = unsafeVip(kind, ip, this.#surroundings)
     return conflict === null ? { vip: true } : { conflict }
   }
+
+  /** Not at each node: they come by the thousand in a list. */
+  #learnOthers(): void {
+    const nodes = [...this.#otherNodes]
+    this.#surroundings = {
+      ...this.#surroundings,
+      otherNodes: new Map(nodes.flatMap(([name, { ips }]) => ips.map(ip => [ip, name]))),
+      otherPodCidrs: readCidrs(nodes.flatMap(([, { podCidrs }]) => podCidrs)),
+    }
+    this.#othersKnown = true
+  }
+}
+
+function readCidrs(texts: readonly string[]): readonly Cidr[] {
+  return texts.map(readCidr).filter(cidr => cidr !== null)
 }
 
 /** The pods' ranges among local sources, which also are the node's own addresses and loopback. */

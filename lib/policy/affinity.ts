@@ -47,8 +47,8 @@ export class AffinityTable {
   remember(clientIp: string, endpoint: string, now: number, tellEveryMs = 0): number | null {
     const known = this.#clients.get(clientIp)
     const isNews = known?.endpoint !== endpoint
-    // A decision against a known one must look later than that to everyone.
-    const usedAt = known === undefined ? now : Math.max(now, known.usedAt + (isNews ? simultaneousMs : 0))
+    // A decision against a known one must look later than that to everyone, also where its news travels faster.
+    const usedAt = known === undefined ? now : Math.max(now, known.usedAt + (isNews ? 2 * simultaneousMs : 0))
     const tell = isNews || now - known.toldAt >= tellEveryMs
     this.#put(clientIp, { endpoint, usedAt, toldAt: tell ? now : known.toldAt })
     return tell ? usedAt : null

@@ -14,6 +14,9 @@ export interface VipSurroundings {
   readonly excluded: readonly Cidr[]
   /** The address by which the agent reaches the API server; null: it has a name. */
   readonly apiServerIp: string | null
+  /** The cluster's other nodes: the name of the one that has each address, and where their pods are. */
+  readonly otherNodes: ReadonlyMap<string, string>
+  readonly otherPodCidrs: readonly Cidr[]
 }
 
 const unsafeRanges: Readonly<Record<string, string>> = {
@@ -42,7 +45,7 @@ export function needsVip(kind: Frontend['kind'], ip: string, localIps: ReadonlyS
 export function unsafeVip(
   kind: Frontend['kind'],
   ip: string,
-  { localIps, podCidrs, excluded, apiServerIp }: VipSurroundings,
+  { localIps, podCidrs, excluded, apiServerIp, otherNodes, otherPodCidrs }: VipSurroundings,
 ): string | null {
   const range = unsafeRanges[ipaddr.parse(ip).range()]
   if (range !== undefined) return range
@@ -51,7 +54,12 @@ export function unsafeVip(
   if (exclusion !== undefined) return `excluded by --vip-exclude ${exclusion.text}`
   const pods = podCidrs.find(each => each.contains(ip))
   if (pods !== undefined) return `inside the pods' range ${pods.text}`
+  const node = otherNodes.get(ip)
+  if (node !== undefined) return `an address of node ${node}`
   if (kind === 'ClusterIP') return null
+  // Thousands of ranges in a large cluster, but only tenants' addresses are looked for in them.
+  const otherPods = otherPodCidrs.find(each => each.contains(ip))
+  if (otherPods !== undefined) return `inside the pods' range ${otherPods.text}`
   if (ip === apiServerIp) return "the API server's address"
   return metadataServices.has(ip) ? "the address of a cloud's metadata service" : null
 }

@@ -6,6 +6,7 @@ import { canonicalIp, familyOf, type IpFamily } from '../model/address.ts'
 import { readCidr, type Cidr } from '../model/cidr.ts'
 import { RelayError } from '../model/error.ts'
 import { silentLog, type Log } from '../ops/log.ts'
+import { addRoutes } from './add-routes.ts'
 import { addressesInUse } from './addresses-in-use.ts'
 import { ipCommand, type IpCommand } from './ip-command.ts'
 import { routeProtocol } from './local-place.ts'
@@ -24,12 +25,9 @@ export interface NetnsPlaceOptions {
 const families: readonly IpFamily[] = ['IPv4', 'IPv6']
 const ours = ['proto', String(routeProtocol)]
 
-const exists = 'File exists'
 /** The route or address is gone, or its interface with all of them. */
 const gone = /^(No such process|Cannot find device|Cannot assign requested address|ipv6: address not found)/
-/** IPv4's and IPv6's words for a source that isn't an address of this node (any more). */
-const badSource = /^Invalid (prefsrc|source) address/
-const foreignRoute = "there is a route to it that isn't kube-relay's, which is left as it is"
+const foreign = "there is a route to it that isn't kube-relay's, which is left as it is"
 
 export function netnsPlace({
   log = silentLog,
@@ -81,44 +79,20 @@ export function netnsPlace({
     const from = source === null ? '' : ` src ${source}`
     return `${prefix(ip)} via ${via} dev ${link} onlink proto ${routeProtocol}${from}`
   }
-  /** Adds the node's routes, or changes their source. Returns why for each that isn't there afterwards. */
-  const addRoutes = async (vips: readonly PlacedVip[]): Promise<Map<string, string>> => {
-    const failures = new Map<string, string>()
-    const there: PlacedVip[] = []
-    const sort = (asked: readonly PlacedVip[], failed: ReadonlyMap<number, string>): readonly PlacedVip[] => {
-      const again: PlacedVip[] = []
-      for (const [index, message] of failed) {
-        const vip = asked[index]
-        if (vip === undefined) continue
-        if (message === exists) there.push(vip)
-        else if (vip.source !== null && badSource.test(message)) again.push({ ...vip, source: null })
-        else failures.set(vip.ip, message)
-      }
-      return again
-    }
-    const add = (asked: readonly PlacedVip[]) => host.batch(asked.map(vip => `route add ${routeTo(vip)}`))
-    const withoutSource = sort(vips, await add(vips))
-    if (withoutSource.length > 0) sort(withoutSource, await add(withoutSource))
-    if (there.length === 0) return failures
-    const known = new Map((await routes()).map(({ ip, source }) => [ip, source]))
-    for (const { ip } of there) if (!known.has(ip)) failures.set(ip, foreignRoute)
-    const moved = there.filter(
-      ({ ip, source }) => known.has(ip) && source !== null && source !== known.get(ip),
-    )
-    // One that can't be changed leads there as before.
-    if (moved.length > 0) await host.batch(moved.map(vip => `route replace ${routeTo(vip)}`))
-    return failures
-  }
+  /** Half of a VIP at the last look: by now, nobody is about to add the other half. */
+  let halves: ReadonlySet<string> = new Set()
 
   return {
     namespace: namespace.path,
     open: async () => {
       await namespace.open()
-      // One half without the other is of no use: without a local route inside, packets would come straight back.
       const [outer, inner] = [await routes(), await locals()]
       const routed = new Set(outer.map(({ ip }) => ip))
+      // Packets to what isn't local inside would come straight back.
       await removeRoutes([...routed].filter(ip => !inner.has(ip)))
-      await removeLocals([...inner].filter(ip => !routed.has(ip)))
+      const unrouted = [...inner].filter(ip => !routed.has(ip))
+      await removeLocals(unrouted.filter(ip => halves.has(ip)))
+      halves = new Set(unrouted)
     },
     list: async () => {
       const [outer, inner] = [await routes(), await locals()]
@@ -136,7 +110,8 @@ export function netnsPlace({
       // Inside first, so that nothing comes to the namespace that it would send back.
       const refused = await inside.batch(free.map(({ ip }) => local('replace', ip)))
       for (const [index, message] of refused) failures.set(free[index]?.ip ?? '', message)
-      const unrouted = await addRoutes(free.filter(({ ip }) => !failures.has(ip)))
+      const possible = free.filter(({ ip }) => !failures.has(ip))
+      const unrouted = await addRoutes(host, possible, { line: routeTo, list: routes, foreign })
       if (unrouted.size > 0) await removeLocals([...unrouted.keys()])
       return new Map([...failures, ...unrouted])
     },

@@ -99,6 +99,25 @@ void test("the node's pod CIDRs become known, stay when its object goes, and cha
   t.match(after(harness), { '10.244.1.9': 'vip' })
 })
 
+void test("other nodes' addresses and pods are theirs, for as long as they are there", async t => {
+  const harness = withService({ vipMode: 'netns' }, external, '192.168.0.2', '10.244.2.9')
+  t.match(after(harness), { [external]: 'vip', '192.168.0.2': 'vip', '10.244.2.9': 'vip' })
+  const other = nodeInfo({ name: 'node-2', ips: ['192.168.0.2'], podCidrs: ['10.244.2.0/24'] })
+  harness.state.setOtherNode('node-2', other)
+  const theirs = {
+    [external]: 'vip',
+    '192.168.0.2': 'an address of node node-2',
+    '10.244.2.9': "inside the pods' range 10.244.2.0/24",
+  }
+  t.match(after(harness), theirs)
+  harness.state.setOtherNode('node-2', { ...other, zone: 'another' })
+  t.equal(harness.state.sync(), null, 'what else changes with them is nothing to us')
+  harness.state.setOtherNode('node-2', { ...other, ips: ['192.168.0.3'] })
+  t.match(after(harness), { ...theirs, '192.168.0.2': 'vip' })
+  harness.state.setOtherNode('node-2', null)
+  t.match(after(harness), { [external]: 'vip', '192.168.0.2': 'vip', '10.244.2.9': 'vip' })
+})
+
 void test("both the configured range and the node's own keep VIPs out", async t => {
   const harness = withService({ vipMode: 'local', clusterCidrs: ['10.244.0.0/16'] }, '10.244.1.9', '10.9.1.9')
   harness.state.setNode(nodeInfo({ podCidrs: ['10.9.1.0/24'] }))

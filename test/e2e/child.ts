@@ -18,6 +18,7 @@ export interface ChildOptions {
 }
 
 export interface Child {
+  readonly pid: number
   /** Everything it has written so far, standard output and standard error in the order they came. */
   output(): string
   /** What it has written since it started, up to the newest `limit` characters. */
@@ -68,6 +69,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     return exited
   }
   return {
+    pid,
     output: () => text,
     tail: (limit = 4000) => `--- ${name} (pid ${pid}):\n${text.slice(-limit)}\n---`,
     ended,

@@ -42,6 +42,7 @@ async function start(t: Test): Promise<Server> {
       'run',
       `--data-file=${join(disk, 'objects')}`,
       '--workers=0',
+      '--vip-mode=none',
       `--api-bind-address=127.0.0.1:${port}`,
       `--metrics-bind-address=127.0.0.1:${metricsPort}`,
       '--healthz-bind-address=off',

@@ -1,5 +1,6 @@
-// One real kube-apiserver on loopback. It can be killed without warning and started again, on the same port,
-// data and certificate; or a second one on another port, for changes that clients of the first don't see.
+// One real kube-apiserver, on loopback unless told otherwise. It can be killed without warning and started again, on
+// the same port, data and certificate; or a second one on another port, for changes that clients of the first don't
+// see.
 
 import { generateKeyPairSync } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -37,9 +38,10 @@ export async function createKubeApiserver(
   folder: string,
   etcdUrl: string,
   flags: readonly string[] = [],
+  address = '127.0.0.1',
 ): Promise<KubeApiserver> {
   const port = await freePort()
-  const url = `https://127.0.0.1:${port}`
+  const url = `https://${address}:${port}`
   const file = (name: string): string => join(folder, name)
   writeFilesOnce(file)
   let child: Child | undefined
@@ -68,7 +70,7 @@ export async function createKubeApiserver(
           `--etcd-servers=${etcdUrl}`,
           `--cert-dir=${folder}`,
           `--secure-port=${port}`,
-          '--bind-address=127.0.0.1',
+          `--bind-address=${address}`,
           // Without it the server looks for a default route, and this network has none.
           `--advertise-address=${nodeAddress}`,
           `--service-cluster-ip-range=${serviceRange}`,

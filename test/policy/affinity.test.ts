@@ -163,6 +163,18 @@ for (const { name, known, heard, holds } of learned) {
   })
 }
 
+void test('a client that moved has its new endpoint everywhere, however fast the news of it is', async t => {
+  const client = '10.0.0.1'
+  for (const lateMs of [0, 50, 150]) {
+    const [one, two] = [new AffinityTable(), new AffinityTable()]
+    const first = one.remember(client, 'a:80', 1000) ?? 0
+    two.learn(client, 'a:80', first + lateMs)
+    const second = one.remember(client, 'b:80', 1100) ?? 0
+    two.learn(client, 'b:80', second)
+    t.equal(two.find(client, timeoutMs, 1500), 'b:80', `the first news ${lateMs} ms late, the second at once`)
+  }
+})
+
 void test('learning renews, and does not grow the table beyond its limit', async t => {
   const table = new AffinityTable(2)
   table.remember('10.0.0.1', 'a:80', 0)

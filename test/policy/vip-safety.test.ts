@@ -12,6 +12,8 @@ const surroundings: VipSurroundings = {
   podCidrs: cidrs('10.244.1.0/24', 'fd00:244::/64'),
   excluded: cidrs('198.51.100.0/25', '203.0.113.9/32', 'fd00:2::/64'),
   apiServerIp: '192.168.0.100',
+  otherNodes: new Map([['192.168.0.2', 'node-2']]),
+  otherPodCidrs: cidrs('10.244.2.0/24'),
 }
 
 /** What becomes of it: "as it is", "vip", or why not. */
@@ -36,7 +38,9 @@ const cases: readonly (readonly [name: string, ip: string, kinds: readonly Front
   ['the first address of the pods', '10.244.1.0', all, "inside the pods' range 10.244.1.0/24"],
   ['the last address of the pods', '10.244.1.255', all, "inside the pods' range 10.244.1.0/24"],
   ['just before the pods', '10.244.0.255', all, 'vip'],
-  ['just behind the pods', '10.244.2.0', all, 'vip'],
+  ['just behind the pods', '10.244.3.0', all, 'vip'],
+  ["another node's pods", '10.244.2.0', external, "inside the pods' range 10.244.2.0/24"],
+  ["another node's address", '192.168.0.2', all, 'an address of node node-2'],
   ['an IPv6 pod', 'fd00:244::7', all, "inside the pods' range fd00:244::/64"],
   ['excluded', '198.51.100.127', all, 'excluded by --vip-exclude 198.51.100.0/25'],
   ['not excluded any more', '198.51.100.128', all, 'vip'],

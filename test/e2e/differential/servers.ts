@@ -137,6 +137,7 @@ async function startOurs(t: Test): Promise<Server> {
       `--api-bind-address=127.0.0.1:${port}`,
       `--service-cluster-ip-range=${serviceRanges}`,
       '--hostname-override=kube-relay-node',
+      '--vip-mode=none',
       '--metrics-bind-address=off',
       '--healthz-bind-address=off',
       '--log-format=text',

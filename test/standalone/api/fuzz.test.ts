@@ -167,6 +167,8 @@ function checkStored({ store, registry }: ControlPlane): void {
 function checkAllocations({ store, registry }: ControlPlane): void {
   const held = new Map<number, string>()
   for (const { spec, metadata } of store.list(services).items as readonly Service[]) {
+    // It may say a node port, as with the API server, but has none.
+    if (spec.type === 'ExternalName') continue
     const own = new Set([...(spec.ports ?? []).map(({ nodePort }) => nodePort), spec.healthCheckNodePort])
     for (const port of own) {
       if (port === undefined) continue

@@ -190,10 +190,17 @@ export function startAgent(options: AgentOptions, context: AgentContext = { seed
     ],
   })
   /** Nothing can be listened on that isn't local, and nobody may be cut off who is still served. */
-  const bring = async (update: TableUpdate): Promise<void> => {
+  const bringNow = async (update: TableUpdate): Promise<void> => {
     await vips?.user.want(update)
     await dataPlane.apply(update)
     vips?.user.applied()
+  }
+  let brought: Promise<void> = Promise.resolve()
+  /** One after the other: an update may wait for its VIPs, and the next one for none. */
+  const bring = (update: TableUpdate): Promise<void> => {
+    const next = brought.then(() => bringNow(update))
+    brought = next.catch(() => {})
+    return next
   }
   const { promise: seeded, resolve: resolveSeeded } = Promise.withResolvers<void>()
   let seedServed = false

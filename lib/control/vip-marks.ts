@@ -26,7 +26,7 @@ export class VipMarks {
   /** Of this node, as its object says. */
   #podCidrs: readonly string[] = []
   readonly #otherNodes = new Map<string, Pick<NodeInfo, 'ips' | 'podCidrs'>>()
-  #othersKnown = true
+  #othersKnown = false
   #surroundings: VipSurroundings
 
   constructor({ vipMode, vipExclude, apiServerIp, clusterCidrs }: VipMarksOptions) {
@@ -51,7 +51,7 @@ export class VipMarks {
   setPodCidrs(cidrs: readonly string[]): boolean {
     const changed = cidrs.join() !== this.#podCidrs.join()
     this.#podCidrs = cidrs
-    const podCidrs = readCidrs([...this.#clusterCidrs, ...cidrs])
+    const podCidrs = readCidrs(cidrs)
     this.#surroundings = { ...this.#surroundings, podCidrs }
     return changed
   }
@@ -80,7 +80,7 @@ export class VipMarks {
     this.#surroundings = {
       ...this.#surroundings,
       otherNodes: new Map(nodes.flatMap(([name, { ips }]) => ips.map(ip => [ip, name]))),
-      otherPodCidrs: readCidrs(nodes.flatMap(([, { podCidrs }]) => podCidrs)),
+      otherPodCidrs: readCidrs([...this.#clusterCidrs, ...nodes.flatMap(([, { podCidrs }]) => podCidrs)]),
     }
     this.#othersKnown = true
   }

@@ -14,7 +14,7 @@ export interface VipSurroundings {
   readonly excluded: readonly Cidr[]
   /** The address by which the agent reaches the API server; null: it has a name. */
   readonly apiServerIp: string | null
-  /** The cluster's other nodes: the name of the one that has each address, and where their pods are. */
+  /** The name of the other node that has each address, and the ranges of pods besides this node's. */
   readonly otherNodes: ReadonlyMap<string, string>
   readonly otherPodCidrs: readonly Cidr[]
 }
@@ -54,9 +54,10 @@ export function unsafeVip(
   if (exclusion !== undefined) return `excluded by --vip-exclude ${exclusion.text}`
   const pods = podCidrs.find(each => each.contains(ip))
   if (pods !== undefined) return `inside the pods' range ${pods.text}`
+  // From here on, what others say of themselves: no node may switch off a Service by taking its ClusterIP for its own.
+  if (kind === 'ClusterIP') return null
   const node = otherNodes.get(ip)
   if (node !== undefined) return `an address of node ${node}`
-  if (kind === 'ClusterIP') return null
   // Thousands of ranges in a large cluster, but only tenants' addresses are looked for in them.
   const otherPods = otherPodCidrs.find(each => each.contains(ip))
   if (otherPods !== undefined) return `inside the pods' range ${otherPods.text}`

@@ -3,7 +3,7 @@
 // network, as VIPs are. Another one is a lock: a name that only one can hold.
 
 import { randomUUID } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import net from 'node:net'
 import type { Clock } from '../ops/clock.ts'
 
@@ -36,7 +36,7 @@ export async function announcePresence(clock: Clock): Promise<Presence> {
   const name = `${prefix}${randomUUID()}`
   const socket = await hold(name)
   return {
-    isAlone: async () => (await presentNames()).every(each => each === name),
+    isAlone: async () => presentNames().every(each => each === name),
     lock: async patienceMs => {
       // The clock's timers don't keep a process alive that is about to end, and has to clear away first.
       socket.ref()
@@ -81,7 +81,11 @@ function letGo(server: net.Server): Promise<void> {
   })
 }
 
-async function presentNames(): Promise<readonly string[]> {
-  const text = await readFile('/proc/net/unix', 'utf8')
+/**
+ * Read at once: /proc/net is the main thread's network, which would be another one for a thread that reads while a listener
+ * is opened in a namespace.
+ */
+function presentNames(): readonly string[] {
+  const text = readFileSync('/proc/net/unix', 'utf8')
   return [...text.matchAll(/ @(kube-relay\/vips\/[^\s@]+)@*$/gm)].map(([, name = '']) => name)
 }

@@ -1,7 +1,7 @@
 // One run of one of the system's network tools: arguments and input in, output out, no shell, bounded time.
 // Invariant: when the promise settles, the program has ended or was killed, and nothing of it is held.
 
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { RelayError } from '../model/error.ts'
 
 export interface ProgramRun {
@@ -35,7 +35,7 @@ export function runProgram(
 ): Promise<ProgramOutcome> {
   return new Promise((resolve, reject) => {
     const env = { PATH: [process.env['PATH'], ...systemFolders].filter(Boolean).join(':'), LC_ALL: 'C' }
-    const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] })
+    const child: ChildProcess = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] })
     const stdout: Buffer[] = []
     const stderr: Buffer[] = []
     let bytes = 0
@@ -43,29 +43,30 @@ export function runProgram(
       clearTimeout(timer)
       child.kill('SIGKILL')
       // A process that the program left behind may hold the pipes open for as long as it likes.
-      for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.destroy()
+      for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe?.destroy()
       reject(new RelayError('VIP', `\`${[program, ...args].join(' ')}\` ${why}`, { cause }))
     }
     const timer = setTimeout(() => fail(`has not ended within ${timeoutMs / 1000} s`), timeoutMs)
-    const collect = (into: Buffer[]) => (chunk: Buffer) => {
-      bytes += chunk.length
-      if (bytes > maxOutputBytes) fail('wrote more than 64 MiB')
-      else into.push(chunk)
-    }
-    child.stdout.on('data', collect(stdout))
-    child.stderr.on('data', collect(stderr))
+    // Without descriptors there are no pipes, only this, and it must not be missed.
     child.on('error', error => {
       const { code } = error as { code?: string }
       if (code === 'ENOENT') fail(`can't be run: no such program; ${remedy}`, error)
       else fail(`can't be started (${code ?? error.message})`, error)
     })
+    const collect = (into: Buffer[]) => (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes > maxOutputBytes) fail('wrote more than 64 MiB')
+      else into.push(chunk)
+    }
+    child.stdout?.on('data', collect(stdout))
+    child.stderr?.on('data', collect(stderr))
     child.on('close', status => {
       clearTimeout(timer)
       const [out, err] = [stdout, stderr].map(chunks => Buffer.concat(chunks).toString('utf8'))
       resolve({ stdout: out ?? '', stderr: err ?? '', status })
     })
     // One that ends before it has read everything says on stderr why.
-    child.stdin.on('error', () => {})
-    child.stdin.end(input)
+    child.stdin?.on('error', () => {})
+    child.stdin?.end(input)
   })
 }

@@ -134,7 +134,9 @@ export class VipKeeper {
 
   async #runRound(): Promise<void> {
     if (this.#closing !== null) return
-    if (this.#lookDue) await this.#lookAndMend()
+    const isFirst = this.#missing.size > 0 && !this.#isOpen
+    // What is opened may be opened by another agent at the same time: a look holds the lock.
+    if (this.#lookDue || isFirst) await this.#lookAndMend()
     else if (this.#missing.size > 0) await this.#addMissing()
     if (this.#removalDue) await this.#removeUnwanted()
   }
@@ -151,7 +153,10 @@ export class VipKeeper {
       const isAlone = lock !== null && this.#hasTable && (await this.#presence.isAlone())
       if (isAlone) await this.#clearFormerPlaces()
       this.#isOpen = false
-      if (this.#wishes.size > 0) await this.#open()
+      if (this.#wishes.size > 0) {
+        await this.#place.open()
+        this.#isOpen = true
+      }
       this.#there = new Map((await this.#place.list()).map(({ ip, source }) => [ip, source]))
       const vips = toAdd(this.#wishes.all(), this.#there, this.#sources)
       this.#missing.clear()
@@ -184,16 +189,11 @@ export class VipKeeper {
     const ips = [...this.#missing].filter(ip => this.#wishes.has(ip) && !this.#there.has(ip))
     this.#missing.clear()
     try {
-      if (!this.#isOpen) await this.#open()
       await this.#add(ips.map(ip => placed(ip, this.#sources)))
-    } catch (error) {
-      this.#failedAltogether(error)
+    } catch {
+      // Somebody may have removed what was open. Where that isn't so, the look fails too, and tells it.
+      await this.#lookAndMend()
     }
-  }
-
-  async #open(): Promise<void> {
-    await this.#place.open()
-    this.#isOpen = true
   }
 
   async #add(vips: readonly PlacedVip[]): Promise<void> {

@@ -127,6 +127,13 @@ void test("both the configured range and the node's own keep VIPs out", async t 
   })
 })
 
+void test('a cluster CIDR that holds the Services, too, refuses none of their cluster IPs', async t => {
+  t.match(after(withService({ vipMode: 'local', clusterCidrs: ['10.0.0.0/8'] }, '10.1.2.3')), {
+    '10.96.0.10': 'vip',
+    '10.1.2.3': "inside the pods' range 10.0.0.0/8",
+  })
+})
+
 void test('who names a pod as external IP gets neither its connections nor it out of its Service', async t => {
   const victim = service({ clusterIP: '10.96.0.20', clusterIPs: [] }, { name: 'web' })
   const thief = service(

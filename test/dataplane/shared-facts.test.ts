@@ -39,7 +39,7 @@ for (const engine of engines) {
       t.equal(told.length, before, 'a renewal is no news')
       // A little more: the second decision counts as later than the first one that it overrules.
       // The decision against a known endpoint counts from 400 ms later than it was made.
-        clock.advance((affinityTimeoutSeconds * 1000) / 4 + 400)
+      clock.advance((affinityTimeoutSeconds * 1000) / 4 + 400)
       for (let count = 0; count < 10; count++) await askFrom(t, alice, two.frontend)
       t.equal(told.length, before + 1, 'but once in a while')
     })

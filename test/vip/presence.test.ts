@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process'
+import { pbkdf2 } from 'node:crypto'
 import { once } from 'node:events'
+import { promisify } from 'node:util'
+import { inNamespace } from '../../lib/dataplane/engines/net/namespace.ts'
 import { systemClock } from '../../lib/ops/clock.ts'
 import { announcePresence } from '../../lib/vip/presence.ts'
 import { ManualClock } from '../manual-clock.ts'
@@ -32,6 +35,21 @@ vipTest('those of another network are none of ours', async t => {
   t.ok(await second.isAlone())
   await first.close()
   await second.close()
+})
+
+vipTest('they know while a listener is opened in another network', async t => {
+  const presences = [await announcePresence(systemClock), await announcePresence(systemClock)]
+  const other = spawn('unshare', ['--net', 'sh', '-c', 'echo there; exec sleep 60'])
+  t.teardown(() => other.kill('SIGKILL'))
+  await once(other.stdout, 'data')
+  const network = `/proc/${other.pid}/ns/net`
+  // Whatever is left to other threads has to wait until this one is in the other network.
+  const busy = Array.from({ length: 16 }, () => promisify(pbkdf2)('', '', 20_000, 64, 'sha512'))
+  const asked = presences[0]?.isAlone()
+  inNamespace(network, () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500))
+  await Promise.all(busy)
+  t.notOk(await asked)
+  await Promise.all(presences.map(each => each.close()))
 })
 
 vipTest('one that is killed is gone', async t => {

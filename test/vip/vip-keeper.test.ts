@@ -1,4 +1,5 @@
 import type { Test } from 'tap'
+import { silentLog } from '../../lib/ops/log.ts'
 import { announcePresence } from '../../lib/vip/presence.ts'
 import { openVips, type Vips } from '../../lib/vip/vips.ts'
 import { captureLog } from '../control/captured-log.ts'
@@ -56,7 +57,25 @@ vipTest('a table without VIPs makes nothing', async t => {
   await clock.armed(delay => delay === 30_000)
   t.strictSame(place.take(), ['list'], 'but an earlier run may have left something')
   await user.want(delta({ a: [a] }))
-  t.strictSame(place.take(), ['open', `add ${a}`])
+  t.strictSame(place.take(), ['open', 'list', `add ${a}`])
+})
+
+vipTest('the first VIP after a table without any is made by one agent at a time', async t => {
+  const { place, vips, clock } = setUp(t)
+  const user = vips.user()
+  await user.want(snapshot({ a: [] }))
+  await clock.armed(delay => delay === 30_000)
+  const other = await announcePresence(clock)
+  const lock = await other.lock(0)
+  place.take()
+  const wanted = user.want(delta({ a: [a] }))
+  await clock.armed(delay => delay === 50)
+  t.strictSame(place.take(), [], 'the other one may be about to make what both need')
+  await lock?.release()
+  clock.advance(50)
+  await wanted
+  t.strictSame(place.take(), ['open', 'list', `add ${a}`])
+  await other.close()
 })
 
 vipTest('what comes while a command runs is taken together', async t => {
@@ -194,6 +213,24 @@ vipTest('a place that does not open: told once, wanting resolves, and it is trie
   await clock.armed(delay => delay === 30_000)
   t.strictSame(vips.status(), { mode: 'local', local: 2, failed: [] })
   t.strictSame(log.take(), ['info VIPs can be made local again'])
+})
+
+vipTest('what a VIP is put into is gone: it is made anew at once', async t => {
+  const place = fakePlace()
+  const open = async (): Promise<void> => {
+    place.broken.clear()
+    await place.open()
+  }
+  const options = { mode: 'netns', clock: new ManualClock(), place: { ...place, open } } as const
+  const vips = openVips({ ...options, log: silentLog, formerPlaces: [] })
+  t.teardown(() => vips.close())
+  const user = vips.user()
+  await user.want(snapshot({ a: [a] }))
+  place.broken.set('add', 'no such namespace')
+  place.there.clear()
+  await user.want(delta({ b: [b] }))
+  t.strictSame(vips.status(), { mode: 'netns', local: 2, failed: [] })
+  t.strictSame([...place.there.keys()].sort(), [a, b])
 })
 
 vipTest('one that is refused fails alone, and is tried again', async t => {

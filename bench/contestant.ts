@@ -28,6 +28,8 @@ export interface RunningContestant {
   readonly listens: readonly Address[]
   /** Every process of it, for CPU time and memory; asked anew each time, as workers come and go. */
   pids(): readonly number[]
+  /** Of those, the ones that steer and never see a client's bytes, as an agent does; absent: all of them proxy. */
+  steering?(): readonly number[]
   /** What it wrote last, for the case that it fails. */
   tail(): string
   /** Rejects with the reason when it ends by itself. */

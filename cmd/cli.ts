@@ -23,6 +23,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   program.addCommand(statusCommand())
   program.addCommand(reloadCommand())
   program.addCommand(checkCommand())
+  program.addCommand(await benchCommand(argv))
   program.addCommand(samplePodCommand(), { hidden: true })
   for (const command of [program, ...program.commands]) {
     command.exitOverride(error => process.exit(error.exitCode === 0 ? 0 : 2))
@@ -38,6 +39,13 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
+/** What only the benchmark needs is loaded for it alone: an agent's start has no time for that. */
+async function benchCommand(argv: readonly string[]): Promise<Command> {
+  const description = 'measure this proxy, and those you would otherwise run, side by side on this machine'
+  if (!argv.includes('bench')) return new Command('bench').description(description)
+  return (await import('./bench.ts')).benchCommand().description(description)
+}
+
 /** As in Kubernetes' programs, --hostname_override is --hostname-override. */
 function withDashes(argument: string): string {
   return argument.replace(/^--[a-z][\w-]*/, flag => flag.replaceAll('_', '-'))
@@ -50,4 +58,5 @@ Examples:
   kube-relay run --manifests ./services           proxy for Services in YAML files, without a cluster
   kube-relay status                               what the agent on this machine serves now
   kube-relay reload                               make it begin anew with the files now on disk
-  kube-relay check --kubeconfig ~/.kube/config    can this node run it, and what is missing`
+  kube-relay check --kubeconfig ~/.kube/config    can this node run it, and what is missing
+  kube-relay bench all --html report.html         measure it beside other proxies, on this machine`

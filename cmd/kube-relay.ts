@@ -14,6 +14,9 @@ if (major < 24 || (major === 24 && minor < 12)) {
   })
   const { workerMain } = await import('./worker.ts')
   await workerMain()
+} else if (process.argv[2] === 'bench-part') {
+  const { benchPartMain } = await import('./bench-part.ts')
+  await benchPartMain(process.argv.slice(3))
 } else {
   const { main } = await import('./cli.ts')
   await main(process.argv)

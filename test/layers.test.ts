@@ -1,4 +1,4 @@
-// Who may import whom (docs/ARCHITECTURE.md), held by reading the import statements of cmd/ and lib/.
+// Who may import whom (docs/ARCHITECTURE.md), held by reading the import statements of cmd/, bench/ and lib/.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
@@ -10,6 +10,7 @@ type Sources = ReadonlyMap<string, string>
 /** From top to bottom: imports point down only, and never from one to another on the same level. */
 const levels: readonly (readonly string[])[] = [
   ['cmd'],
+  ['bench'],
   ['lib'], // the composition roots: files that are directly in lib/
   ['lib/workers'],
   ['lib/kube', 'lib/standalone', 'lib/control', 'lib/vip', 'lib/dataplane'],
@@ -129,7 +130,7 @@ function cycles(imports: readonly Import[]): readonly string[] {
 
 function readSources(): Sources {
   const root = path.join(import.meta.dirname, '..')
-  const files = ['cmd', 'lib'].flatMap(top =>
+  const files = ['cmd', 'bench', 'lib'].flatMap(top =>
     readdirSync(path.join(root, top), { recursive: true, encoding: 'utf8' })
       .filter(name => name.endsWith('.ts'))
       .map(name => path.posix.join(top, name.split(path.sep).join('/'))),
@@ -137,7 +138,7 @@ function readSources(): Sources {
   return new Map(files.map(file => [file, readFileSync(path.join(root, file), 'utf8')]))
 }
 
-void test('cmd/ and lib/ keep to the layers', async t => {
+void test('cmd/, bench/ and lib/ keep to the layers', async t => {
   const sources = readSources()
   t.ok(sources.has('lib/model/service.ts'), 'the sources were found')
   t.strictSame(breaches(sources), [])

@@ -1,7 +1,7 @@
 // One run of another program for what it writes: no input, bounded output, bounded time. Invariant: when the promise
 // settles, the program has ended or was killed, and nothing of it is held, whatever processes it may have left.
 
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 
 export type CommandOutcome =
   | { readonly kind: 'ended'; readonly stdout: string }
@@ -28,7 +28,10 @@ export function runCommand(
   const { signal } = options
   if (signal.aborted) return Promise.resolve({ kind: 'aborted' })
   return new Promise(resolve => {
-    const child = spawn(command, args, { env: { ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child: ChildProcess = spawn(command, args, {
+      env: { ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     const stdout: Buffer[] = []
     const stderr: Buffer[] = []
     let bytes = 0
@@ -37,8 +40,8 @@ export function runCommand(
       clearTimeout(timer)
       signal.removeEventListener('abort', abort)
       // A process that the program left behind may hold the pipes open for as long as it likes.
-      child.stdout.destroy()
-      child.stderr.destroy()
+      child.stdout?.destroy()
+      child.stderr?.destroy()
       resolve(outcome)
     }
     const kill = (outcome: CommandOutcome) => {
@@ -49,18 +52,19 @@ export function runCommand(
     const timer = setTimeout(() => kill({ kind: 'timed-out' }), options.timeoutMs)
     signal.addEventListener('abort', abort)
 
-    const collect = (into: Buffer[]) => (chunk: Buffer) => {
-      bytes += chunk.length
-      if (bytes > maxOutputBytes) kill({ kind: 'failed', how: 'it wrote more than 1 MiB', stderr: '' })
-      else into.push(chunk)
-    }
-    child.stdout.on('data', collect(stdout))
-    child.stderr.on('data', collect(stderr))
+    // Without descriptors there are no pipes, only this, and it must not be missed.
     child.on('error', error => {
       const { code } = error as { code?: string }
       if (code === 'ENOENT') settle({ kind: 'missing' })
       else settle({ kind: 'failed', how: `it can't be started (${code ?? error.message})`, stderr: '' })
     })
+    const collect = (into: Buffer[]) => (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes > maxOutputBytes) kill({ kind: 'failed', how: 'it wrote more than 1 MiB', stderr: '' })
+      else into.push(chunk)
+    }
+    child.stdout?.on('data', collect(stdout))
+    child.stderr?.on('data', collect(stderr))
     child.on('close', (code, killedBy) => {
       if (code === 0) return settle({ kind: 'ended', stdout: Buffer.concat(stdout).toString('utf8') })
       const how = killedBy === null ? `it exited with status ${code}` : `it was ended by ${killedBy}`

@@ -17,7 +17,6 @@ export const routeProtocol = 143
 const ours = ['table', 'local', 'type', 'local', 'dev', 'lo', 'proto', String(routeProtocol)]
 
 const gone = 'No such process'
-const foreign = "already local by a route or address that isn't kube-relay's, which is left as it is"
 
 export interface LocalPlaceOptions {
   readonly log?: Log
@@ -49,7 +48,7 @@ export function localPlace({ log = silentLog, ip = ipCommand() }: LocalPlaceOpti
       const ipv6 = vips.filter(vip => familyOf(vip.ip) === 'IPv6')
       const problem = ipv6.length === 0 ? null : enableNonlocalBind(log)
       const possible = problem === null ? vips : vips.filter(vip => familyOf(vip.ip) === 'IPv4')
-      const failures = await addRoutes(ip, possible, { line: routeFrom, list, foreign })
+      const failures = await addRoutes(ip, possible, { line: routeFrom, list, heedsPrefixes: false })
       return problem === null
         ? failures
         : new Map([...failures, ...ipv6.map(vip => [vip.ip, problem] as const)])

@@ -6,7 +6,9 @@ import { isBuiltin } from 'node:module'
 import net from 'node:net'
 import path from 'node:path'
 import { reasonOf } from '../model/error.ts'
+import { readForwardDrops, type ForwardDrop, type ReadOutput } from './forward-policy.ts'
 import { runProgram } from './run-program.ts'
+import { vipLink } from './vip-namespace.ts'
 
 export interface NodeReadings {
   readonly nodeVersion: string
@@ -19,7 +21,7 @@ export interface NodeReadings {
   readonly hasSs: boolean
   /** Why no network namespace can be named in /run/netns; null: one can. */
   readonly netnsFolderProblem: string | null
-  /** Why namespaces can't be made and entered, or no veth pair in them; null: all can, or it wasn't tried. */
+  /** Why namespaces can't be made, named and entered, or no veth pair in them; null: all can, or it wasn't tried. */
   readonly namespaceProblem: string | null
   /** null: the kernel has none of that name. */
   readonly sysctl: (name: string) => string | null
@@ -29,6 +31,8 @@ export interface NodeReadings {
   readonly hasIpv6: boolean
   /** Network interfaces that are hardware, or pretend to be. */
   readonly uplinks: readonly string[]
+  /** Chains that are known to drop what is forwarded to and from the VIPs' namespace. */
+  readonly forwardDrops: readonly ForwardDrop[]
 }
 
 export const capNetBindService = 10
@@ -46,6 +50,7 @@ export interface NodeSources {
   readonly run: string
   /** Resolves with null, or with why the program didn't end well. */
   readonly execute: (program: string, args: readonly string[]) => Promise<ExecuteProblem | null>
+  readonly output: ReadOutput
 }
 
 export interface ExecuteProblem {
@@ -54,24 +59,35 @@ export interface ExecuteProblem {
   readonly reason: string
 }
 
-const thisNode: NodeSources = { proc: '/proc', sys: '/sys', run: '/run', execute }
+const thisNode: NodeSources = { proc: '/proc', sys: '/sys', run: '/run', execute, output }
 
 /**
- * A new namespace, entered by name as well, with a veth pair in it; it ends with the process. By programs, not by
- * node:ffi, which prints a warning where it is loaded.
+ * A new namespace, bound to a file as `ip netns add` does (a security profile may forbid mounts alone) and entered by it,
+ * with a veth pair in it. The mount is in a namespace of its own, so that any file will do. It all ends with the process. By
+ * programs, not by node:ffi, which prints a warning where it is loaded.
  */
-const namespaceTrial = '--net nsenter --net=/proc/self/ns/net ip link add type veth'.split(' ')
+const namespaceTrial = [
+  '--net',
+  '--mount',
+  'sh',
+  '-c',
+  'mount --bind /proc/self/ns/net "$0" && exec nsenter --net="$0" ip link add type veth',
+  process.execPath,
+]
 
 export async function readNode(sources: Partial<NodeSources> = {}): Promise<NodeReadings> {
-  const { proc, sys, run, execute } = { ...thisNode, ...sources }
+  const { proc, sys, run, execute, output } = { ...thisNode, ...sources }
   const fileOf = (sysctl: string): string => path.join(proc, 'sys', ...sysctl.split('.'))
   const status = textOf(path.join(proc, 'self/status')) ?? ''
   const capabilities = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`)
   const mayMake = [capNetAdmin, capSysAdmin].every(each => isCapable({ capabilities }, each))
-  const [ip, ss, namespace] = await Promise.all([
+  // Address, interface, prefix length, scope (00 is global), flags, name: proc_net(5).
+  const hasIpv6 = /^[\da-f]{32} [\da-f]+ [\da-f]+ 00 /m.test(textOf(path.join(proc, 'net/if_inet6')) ?? '')
+  const [ip, ss, namespace, forwardDrops] = await Promise.all([
     execute('ip', ['-force', '-batch', '-']),
     execute('ss', ['-V']),
     mayMake ? execute('unshare', namespaceTrial) : null,
+    mayMake ? readForwardDrops(output, vipLink, hasIpv6) : [],
   ])
   return {
     nodeVersion: process.versions.node,
@@ -83,9 +99,9 @@ export async function readNode(sources: Partial<NodeSources> = {}): Promise<Node
     namespaceProblem: namespace?.kind === 'failed' ? namespace.reason : null,
     sysctl: name => textOf(fileOf(name))?.trim() ?? null,
     maySet: name => accessProblem(fileOf(name), constants.W_OK) === null,
-    // Address, interface, prefix length, scope (00 is global), flags, name: proc_net(5).
-    hasIpv6: /^[\da-f]{32} [\da-f]+ [\da-f]+ 00 /m.test(textOf(path.join(proc, 'net/if_inet6')) ?? ''),
+    hasIpv6,
     uplinks: uplinksIn(path.join(sys, 'class/net')),
+    forwardDrops,
   }
 }
 
@@ -124,10 +140,21 @@ async function execute(program: string, args: readonly string[]): Promise<Execut
   try {
     const { status, stderr } = await runProgram(program, args, { timeoutMs }, 'install it')
     if (status === 0) return null
-    if (/failed to execute|can't execute/.test(stderr)) return { kind: 'missing', reason: stderr.trim() }
+    // 127: of `unshare` or of the shell.
+    if (status === 127 || /failed to execute|can't execute/.test(stderr))
+      return { kind: 'missing', reason: stderr.trim() }
     return { kind: 'failed', reason: stderr.trim().split('\n').at(-1) || `status ${status}` }
   } catch (error) {
     const { cause } = error as { cause?: { code?: unknown } }
     return { kind: cause?.code === 'ENOENT' ? 'missing' : 'failed', reason: reasonOf(error) }
+  }
+}
+
+async function output(program: string, args: readonly string[]): Promise<string | null> {
+  try {
+    const { stdout, status } = await runProgram(program, args, { timeoutMs }, 'install it')
+    return status === 0 ? stdout : null
+  } catch {
+    return null
   }
 }

@@ -58,8 +58,8 @@ const namespaces: Requirement = ({ namespaceProblem }) =>
   namespaceProblem === null
     ? null
     : missing(
-        `no namespace with a veth pair can be made and entered (${namespaceProblem})`,
-        'modprobe veth; in a pod, allow unshare and setns (seccompProfile: Unconfined)',
+        `no namespace with a veth pair can be made, mounted and entered (${namespaceProblem})`,
+        'modprobe veth; in a pod, allow unshare, setns and mount (privileged, or seccompProfile and appArmorProfile: Unconfined)',
       )
 
 /** To the namespace, pods' packets and those of other machines are forwarded ones. */
@@ -73,6 +73,14 @@ const forwarding: Requirement = ({ sysctl, hasIpv6 }) => {
         `sysctl -w ${off.map(name => `${name}=1`).join(' ')}`,
       )
 }
+
+const forwardChain: Requirement = ({ forwardDrops }) =>
+  forwardDrops.length === 0
+    ? null
+    : drawback(
+        `the policy of ${forwardDrops.map(({ by }) => by).join(' and ')} is to drop: pods and other machines may not reach VIPs`,
+        forwardDrops.map(({ remedy }) => remedy).join('; '),
+      )
 
 /** Only IPv4 lets a socket be bound to what is local by a route alone. */
 const nonlocalBind: Requirement = ({ sysctl, maySet, hasIpv6 }) => {
@@ -121,6 +129,7 @@ const requirements: Readonly<Record<ActiveVipMode, readonly Requirement[]>> = {
     netnsFolder,
     namespaces,
     forwarding,
+    forwardChain,
     reversePath,
   ],
 }

@@ -8,7 +8,7 @@ import { setTimeout } from 'node:timers/promises'
 import { reasonOf, RelayError } from '../model/error.ts'
 import type { Log } from '../ops/log.ts'
 import { ipCommand, type IpCommand } from './ip-command.ts'
-import { giveNameBack } from './lost-namespace.ts'
+import { giveNameBack, isNamespace, removeTrial } from './lost-namespace.ts'
 import { routeProtocol } from './local-place.ts'
 
 export interface VipNamespaceOptions {
@@ -18,6 +18,9 @@ export interface VipNamespaceOptions {
   /** Of the node's end of the veth pair. */
   readonly link: string
 }
+
+/** The node's interface that leads there, unless a test has another. */
+export const vipLink = 'krelay0'
 
 /** Where `ip netns` keeps names. */
 const folder = '/run/netns'
@@ -74,10 +77,10 @@ export class VipNamespace {
     if (!this.exists()) {
       this.#settled = null
       if (outer === null) await this.#host.run(['netns', 'add', name])
-      else await giveNameBack(this.path, { link, isRight: () => this.#leadsHere(outer) })
+      else await giveNameBack(this.path, { link, isRight: trial => this.#leadsTo(outer, trial) })
     }
     const own = await this.#linksInside()
-    const whole = outer !== null && (await this.#leadsHere(outer))
+    const whole = outer !== null && (await this.#leadsTo(outer, name))
     if (!whole) await this.#join(outer, own)
     await this.#settle()
     await this.#configure(mtuFor(links.filter(each => each !== outer)))
@@ -100,13 +103,14 @@ export class VipNamespace {
       await this.#host.run(['netns', 'del', name])
     }
     if (this.#named() === 'file') rmSync(this.path)
+    await removeTrial(this.path)
   }
 
   /** `file`: what is left where a namespace was mounted. */
   #named(): 'nothing' | 'file' | 'namespace' {
     const named = statSync(this.path, { throwIfNoEntry: false })
     if (named === undefined) return 'nothing'
-    return named.dev === statSync('/proc/self/ns/net').dev ? 'namespace' : 'file'
+    return isNamespace(named) ? 'namespace' : 'file'
   }
 
   #outerOf(links: readonly Link[]): Link | null {
@@ -130,10 +134,10 @@ export class VipNamespace {
   }
 
   /** Whether the pair's other end is in the namespace that has the name. */
-  async #leadsHere(outer: Link): Promise<boolean> {
+  async #leadsTo(outer: Link, name: string): Promise<boolean> {
     const ids = await this.#host.list(['netns', 'list-id'])
     const id = outer['link_netnsid']
-    return id !== undefined && ids.some(each => each['nsid'] === id && each['name'] === this.#options.name)
+    return id !== undefined && ids.some(each => each['nsid'] === id && each['name'] === name)
   }
 
   /** Makes the pair, in place of what is there of one. */
@@ -191,6 +195,9 @@ export class VipNamespace {
     const { ino } = statSync(this.path)
     if (this.#settled === ino) return
     const settings = [
+      // What isn't local there (any more) ends there, instead of going to and fro until it is too old. First: it sets others.
+      ['net/ipv4/ip_forward', '0'],
+      ['net/ipv6/conf/all/forwarding', this.hasIpv6() ? '0' : null],
       // As the agent does in the node's own network (ops/tcp-migrate.ts).
       ['net/ipv4/tcp_migrate_req', '1'],
       ['net/core/somaxconn', readSetting('net/core/somaxconn')],

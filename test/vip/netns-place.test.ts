@@ -1,9 +1,10 @@
 // VIPs in a namespace of their own: made, found again as a crash has left them, mended, and removed without a trace; what
 // isn't ours is left alone.
 
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { asSocket } from '../../lib/dataplane/engines/net/conn.ts'
@@ -144,8 +145,8 @@ void t.test('VIPs in a namespace', { skip: missingForOwnNetwork() ?? false }, as
       inside('neigh flush dev eth0 nud permanent')
     },
     'the node’s routes are flushed': () => {
-      run('ip -4 route flush proto 143')
-      run('ip -6 route flush proto 143')
+      run('ip -4 route flush table local proto 143')
+      run('ip -6 route flush table local proto 143')
     },
     'what is local inside is flushed': () => {
       inside('-4 route flush table local proto 143')
@@ -188,13 +189,40 @@ void t.test('VIPs in a namespace', { skip: missingForOwnNetwork() ?? false }, as
     t.strictSame(sorted(await place.list()), sorted(both))
   })
 
+  void t.test('its name is deleted while others have namespaces open: none of those ever has it', async t => {
+    const place = await open(t)
+    const path = place.namespace as string
+    const other = `${vipNamespaceName}-other`
+    run(`ip netns add ${other}`)
+    const theirs = openSync(`/run/netns/${other}`, 'r')
+    const held = openSync(path, 'r')
+    t.teardown(() => {
+      closeSync(theirs)
+      closeSync(held)
+      run(`ip netns del ${other}`)
+    })
+    const { ino } = statSync(path)
+    const tell = `if [ -e ${path} ]; then stat -Lc %i ${path}; else echo nothing; fi`
+    const seen = beforeEachIp(t, tell)
+    run(`ip netns del ${vipNamespaceName}`)
+    writeFileSync(`${path}.trial`, '', { flag: 'wx' })
+    await place.open()
+    t.equal(statSync(path).ino, ino)
+    t.strictSame(new Set(seen()), new Set(['nothing', String(ino)]))
+    t.notOk(existsSync(`${path}.trial`), 'nor does what somebody has left who was killed in the middle')
+    t.ok(existsSync(`/run/netns/${other}`))
+    run(`ip netns add ${vipNamespaceName}.trial`)
+    await place.clear()
+    t.notOk(existsSync(`${path}.trial`))
+  })
+
   void t.test('only one half of a VIP is there: it counts as missing, and goes', async t => {
     const place = await open(t)
-    run(`ip route del ${four.ip}/32`)
+    run(`ip route del ${four.ip}/32 table local`)
     inside(`address del ${six.ip}/128 dev lo`)
     t.strictSame(await place.list(), [])
     await place.open()
-    t.notMatch(run('ip -6 route'), six.ip)
+    t.notMatch(run('ip -6 route show table all'), six.ip)
     t.match(inside('route show table local'), four.ip, 'another agent may be about to add the other half')
     await place.open()
     t.notMatch(inside('route show table local'), four.ip)
@@ -229,28 +257,109 @@ void t.test('VIPs in a namespace', { skip: missingForOwnNetwork() ?? false }, as
       '-4 route add 10.96.1.3/32 dev pod proto 143',
       '-4 route add local 10.96.1.2/32 dev lo',
       '-4 route add local 10.99.0.0/16 dev lo',
+      '-4 route add 10.96.1.4/32 dev lo metric 100',
+      '-6 route add fd96::1:4/128 dev lo metric 100',
+      '-4 route add 10.96.1.5/32 dev pod table 77',
     ]
     for (const each of theirs) run(`ip ${each}`)
     t.teardown(() => {
       for (const each of theirs) run(`ip ${each.replace(' add ', ' del ')}`)
     })
-    const ips = ['10.96.1.1', 'fd96::1:1', '10.96.1.3', '10.96.1.2', '10.99.3.4', '10.96.1.9']
+    const exact = ['10.96.1.1', 'fd96::1:1', '10.96.1.3', '10.96.1.4', 'fd96::1:4', '10.96.1.5']
+    const ips = [...exact, '10.96.1.2', '10.99.3.4', '10.96.1.9']
     const failures = await place.add(ips.map(ip => ({ ip, source: null })))
-    const route = "there is a route to it that isn't kube-relay's, which is left as it is"
+    const route = (details: string): string =>
+      `there is a route to it that isn't kube-relay's (${details}), which is left as it is`
     t.strictSame(Object.fromEntries(failures), {
-      '10.96.1.1': route,
-      'fd96::1:1': route,
-      '10.96.1.3': route,
-      '10.96.1.2': 'it is local to the node already (10.96.1.2/32)',
-      '10.99.3.4': 'it is local to the node already (10.99.0.0/16)',
+      '10.96.1.1': route('table main, dev lo'),
+      'fd96::1:1': route('table main, dev lo'),
+      '10.96.1.3': route('table main, dev pod'),
+      '10.96.1.4': route('table main, dev lo'),
+      'fd96::1:4': route('table main, dev lo'),
+      '10.96.1.5': route('table 77, dev pod'),
+      '10.96.1.2': "already local by a route or address that isn't kube-relay's, which is left as it is",
+      '10.99.3.4':
+        "already local by the route to 10.99.0.0/16 that isn't kube-relay's, which is left as it is",
     })
+    for (const ip of failures.keys()) {
+      const alone = await place.add([{ ip, source: null }])
+      t.equal(alone.get(ip), failures.get(ip), `${ip} alone`)
+    }
     t.strictSame(sorted(await place.list()), sorted([...both, { ip: '10.96.1.9', source: null }]))
     await place.remove(ips)
     await place.clear()
     const kept = run('ip -4 route show table all') + run('ip -6 route')
-    for (const dst of ['10.96.1.1', '10.96.1.2', '10.96.1.3', '10.99.0.0/16', 'fd96::1:1']) {
+    for (const dst of [...exact, '10.96.1.2', '10.99.0.0/16']) {
       t.match(kept, `${dst} dev`)
     }
+  })
+
+  void t.test('policy routing: a pod’s packets go there, whatever table its rule names', async t => {
+    const place = await open(t)
+    const before = ['pref 99 from 10.244.0.2 lookup 2', 'pref 99 from fd00:244::2 lookup 2']
+    const familyAnd = (line: string): string => `${line.includes(':') ? '-6' : '-4'} rule`
+    for (const each of before) run(`ip ${familyAnd(each)} add ${each}`)
+    run('ip -4 route add default dev remote table 2')
+    run('ip -6 route add default dev remote table 2')
+    t.teardown(() => {
+      for (const each of before) run(`ip ${familyAnd(each)} del ${each}`)
+      run('ip -4 route flush table 2')
+      run('ip -6 route flush table 2')
+    })
+    t.match(run(`ip route get ${four.ip} from 10.244.0.2 iif pod`), /dev krelay0/)
+    t.match(run(`ip route get ${six.ip} from fd00:244::2 iif pod`), /dev krelay0/)
+    const later = { ip: '10.96.0.2', source: node.IPv4 }
+    t.strictSame(await place.add([later]), new Map())
+    t.match(run(`ip route get ${later.ip} from 10.244.0.2 iif pod`), /dev krelay0/)
+  })
+
+  void t.test('the address goes that is the routes’ source: VIPs stay', async t => {
+    run('ip address add 192.168.77.3/32 dev lo')
+    run('ip address add fd77::3/128 dev lo nodad')
+    await open(t, [
+      { ip: four.ip, source: '192.168.77.3' },
+      { ip: six.ip, source: 'fd77::3' },
+    ])
+    run('ip address del 192.168.77.3/32 dev lo')
+    run('ip address del fd77::3/128 dev lo')
+    for (const { ip } of both) t.match(run(`ip route get ${ip}`), /dev krelay0/, ip)
+  })
+
+  void t.test('routes that an earlier version has left in the table main', async t => {
+    const inMain = (): string => run('ip -4 route show proto 143') + run('ip -6 route show proto 143')
+    const toMain = (): void => {
+      run(`ip route del ${four.ip}/32 table local`)
+      run(`ip route del ${six.ip}/128 table local`)
+      run(`ip route add ${four.ip}/32 via 169.254.119.2 dev krelay0 onlink proto 143 src ${node.IPv4}`)
+      run(`ip route add ${six.ip}/128 via fe80::6b72:656c:2 dev krelay0 onlink proto 143 src ${node.IPv6}`)
+    }
+    const place = await open(t)
+    toMain()
+    t.strictSame(sorted(await place.list()), sorted(both), 'before it is opened')
+    await place.open()
+    t.equal(inMain(), '', 'moved by a look')
+    t.strictSame(sorted(await place.list()), sorted(both))
+    t.ok(await answers(t, place, four.ip))
+    toMain()
+    await place.remove([four.ip])
+    t.strictSame(await place.list(), [six])
+    t.notMatch(inMain(), four.ip)
+    run(`ip route add ${four.ip}/32 dev pod proto 143`)
+    t.teardown(() => run(`ip route del ${four.ip}/32 dev pod`))
+    await place.clear()
+    t.match(inMain(), new RegExp(`^${four.ip} dev pod [^\\n]*\\n$`), 'theirs, and nothing else')
+  })
+
+  void t.test('packets to what isn’t local inside end there', async t => {
+    const place = await open(t)
+    const forwarding = ['net/ipv4/ip_forward', 'net/ipv6/conf/all/forwarding'].map(
+      each => `/proc/sys/${each}`,
+    )
+    const script = `echo 1 > ${forwarding[0]}; echo 1 > ${forwarding[1]}`
+    execFileSync('ip', ['netns', 'exec', vipNamespaceName, 'sh', '-c', script])
+    await testPlace(t).open()
+    t.equal(run(`ip netns exec ${vipNamespaceName} cat ${forwarding.join(' ')}`), '0\n0\n')
+    t.ok(await answers(t, place, four.ip))
   })
 
   void t.test('a node without IPv6', async t => {
@@ -305,6 +414,20 @@ void t.test('VIPs in a namespace', { skip: missingForOwnNetwork() ?? false }, as
     t.strictSame(traces(), [])
   })
 })
+
+/** Puts a shell script before each run of `ip` from here on, which is itself as ever; returns what the script has written. */
+function beforeEachIp(t: Test, script: string): () => readonly string[] {
+  const folder = t.testdir({})
+  const before = process.env['PATH'] ?? ''
+  const real = execFileSync('sh', ['-c', 'command -v ip'], { encoding: 'utf8' }).trim()
+  const log = join(folder, 'log')
+  writeFileSync(join(folder, 'ip'), `#!/bin/sh\n{ ${script}; } >> ${log}\nexec ${real} "$@"\n`, {
+    mode: 0o755,
+  })
+  process.env['PATH'] = `${folder}:${before}`
+  t.teardown(() => (process.env['PATH'] = before))
+  return () => readFileSync(log, 'utf8').trim().split('\n')
+}
 
 /** An agent that adds VIPs until it is killed, in a process group of its own. */
 function startAdding(t: Test): ChildProcess {

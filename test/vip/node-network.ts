@@ -122,7 +122,7 @@ export function run(command: string): string {
 
 /** What of the place is to be seen on the node; empty after `clear`. */
 export function traces(): readonly string[] {
-  const routes = [run('ip -4 route show proto 143'), run('ip -6 route show proto 143')].join('').split('\n')
+  const routes = ['-4', '-6'].flatMap(each => run(`ip ${each} route show table all proto 143`).split('\n'))
   const links = run('ip -br link').split('\n')
   return [
     ...routes.filter(line => line !== ''),

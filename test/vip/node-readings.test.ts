@@ -1,6 +1,6 @@
 // What is read from files as they look on a node, and from this very machine.
 
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test, type Test } from 'tap'
 import {
@@ -11,6 +11,7 @@ import {
   type ExecuteProblem,
   type NodeReadings,
 } from '../../lib/vip/node-readings.ts'
+import { missingForOwnNetwork } from '../own-network.ts'
 
 const rootsCapabilities = '000001ffffffffff'
 const unprivileged = '0000000000000000'
@@ -20,12 +21,14 @@ interface Node {
   readonly capabilities?: string
   /** What becomes of each program; one that isn't named ends well. */
   readonly programs?: Readonly<Record<string, ExecuteProblem>>
+  /** What commands write; one that isn't named isn't there. */
+  readonly outputs?: Readonly<Record<string, string>>
 }
 
 /** A node in files, and the programs that were run. */
 async function read(
   t: Test,
-  { capabilities = rootsCapabilities, programs = {} }: Node = {},
+  { capabilities = rootsCapabilities, programs = {}, outputs = {} }: Node = {},
 ): Promise<{ readonly readings: NodeReadings; readonly ran: readonly string[] }> {
   const root = t.testdir({
     proc: {
@@ -49,6 +52,10 @@ async function read(
       ran.push([program, ...args].join(' '))
       return programs[program] ?? null
     },
+    output: async (program, args) => {
+      ran.push([program, ...args].join(' '))
+      return outputs[[program, ...args].join(' ')] ?? null
+    },
   })
   return { readings, ran }
 }
@@ -63,6 +70,7 @@ void test('a node with everything', async t => {
     namespaceProblem: null,
     hasIpv6: true,
     uplinks: ['eth0'],
+    forwardDrops: [],
   })
   t.ok(isCapable(readings, capNetAdmin))
   t.ok(isCapable(readings, capSysAdmin))
@@ -83,7 +91,7 @@ void test('capabilities are the effective ones, and without them nothing is trie
     t.equal(isCapable(readings, capSysAdmin), false, capabilities)
     t.equal(readings.namespaceProblem, null)
     t.strictSame(
-      ran.filter(each => each.startsWith('unshare')),
+      ran.filter(each => /^(unshare|iptables-save|nft)/.test(each)),
       [],
     )
   }
@@ -105,10 +113,94 @@ void test('what becomes of the programs', async t => {
 void test('nothing of it there: no reading fails', async t => {
   const nowhere = t.testdir({}) + '/nowhere'
   const execute = async (): Promise<ExecuteProblem> => ({ kind: 'missing', reason: '' })
-  const readings = await readNode({ proc: nowhere, sys: nowhere, run: nowhere, execute })
+  const output = async (): Promise<null> => null
+  const readings = await readNode({ proc: nowhere, sys: nowhere, run: nowhere, execute, output })
   t.match(readings, { capabilities: 0n, ip: 'missing', hasSs: false, hasIpv6: false, uplinks: [] })
   t.match(readings.netnsFolderProblem, /ENOENT/)
   t.equal(readings.sysctl('net.ipv4.ip_forward'), null)
+})
+
+void test('chains that drop what is forwarded', async t => {
+  const saved = (policy: string, ...rules: readonly string[]): string =>
+    ['*filter', ':INPUT DROP [0:0]', `:FORWARD ${policy} [0:0]`, ...rules, 'COMMIT', ''].join('\n')
+  const chains = (table: string, policy: string): string =>
+    `table inet other {\n\tchain INPUT {\n\t\ttype filter hook input priority filter; policy drop;\n\t}\n}\n` +
+    `table ${table} {\n\tchain x {\n\t}\n\tchain FORWARD {\n` +
+    `\t\ttype filter hook forward priority filter; policy ${policy};\n\t}\n}\n`
+  const mangle = '*mangle\n:FORWARD DROP [0:0]\nCOMMIT\n'
+  const accept = '-A ufw-user-forward -o krelay0 -j ACCEPT'
+  const cases: readonly (readonly [string, Node['outputs'] & object, readonly string[]])[] = [
+    ['no tools', {}, []],
+    ['accepting', { 'iptables-save': `${mangle}${saved('ACCEPT')}` }, []],
+    ['dropping', { 'iptables-save': `${saved('DROP')}${mangle}` }, ['iptables (FORWARD)']],
+    ['IPv6', { 'iptables-save': saved('ACCEPT'), 'ip6tables-save': saved('DROP') }, ['ip6tables (FORWARD)']],
+    ['let through', { 'iptables-save': saved('DROP', accept) }, []],
+    [
+      'another let through',
+      { 'iptables-save': saved('DROP', accept.replace('0', '01')) },
+      ['iptables (FORWARD)'],
+    ],
+    [
+      'nftables',
+      { 'nft list chains': chains('inet fw', 'drop'), 'nft list table inet fw': 'oifname "eth0" accept' },
+      ['nftables (inet fw FORWARD)'],
+    ],
+    ['nftables, accepting', { 'nft list chains': chains('inet fw', 'accept') }, []],
+    [
+      'nftables, let through',
+      {
+        'nft list chains': chains('inet fw', 'drop'),
+        'nft list table inet fw': 'oifname { "cni0", "krelay0" } accept',
+      },
+      [],
+    ],
+    [
+      'iptables made of nftables',
+      {
+        'iptables-save': saved('DROP'),
+        'nft list chains': chains('ip filter', 'drop'),
+        'nft list table ip filter': '',
+      },
+      ['iptables (FORWARD)'],
+    ],
+  ]
+  for (const [name, outputs, expected] of cases) {
+    const { readings } = await read(t, { outputs })
+    t.strictSame(
+      readings.forwardDrops.map(({ by }) => by),
+      expected,
+      name,
+    )
+  }
+  const { readings } = await read(t, { outputs: { 'iptables-save': saved('DROP') } })
+  t.equal(
+    readings.forwardDrops[0]?.remedy,
+    'iptables -I FORWARD -o krelay0 -j ACCEPT; iptables -I FORWARD -i krelay0 -j ACCEPT',
+  )
+})
+
+/** The trial itself, with a program in front of the real one. */
+async function problemWith(t: Test, program: string, script: string): Promise<string | null> {
+  const folder = t.testdir({})
+  writeFileSync(path.join(folder, program), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+  const before = process.env['PATH']
+  process.env['PATH'] = `${folder}:${before ?? ''}`
+  try {
+    return (await readNode()).namespaceProblem
+  } finally {
+    process.env['PATH'] = before
+  }
+}
+
+void test('a profile that forbids mounts', { skip: missingForOwnNetwork() ?? false }, async t => {
+  t.equal(await problemWith(t, 'nothing', ''), null, 'here it may be done')
+  t.equal(
+    await problemWith(t, 'mount', 'echo "mount: permission denied." >&2; exit 32'),
+    'mount: permission denied.',
+  )
+  t.match(await problemWith(t, 'mount', 'exit 0'), /Invalid argument|not a namespace/, 'nothing was mounted')
+  t.equal(await problemWith(t, 'mount', 'exit 127'), null, 'no such program: nothing was tried')
+  t.notMatch(readFileSync('/proc/self/mountinfo', 'utf8'), process.execPath)
 })
 
 void test('this machine', async t => {

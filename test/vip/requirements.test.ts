@@ -36,6 +36,7 @@ function readings({ sysctls = {}, ...given }: Given = {}): NodeReadings {
     maySet: () => true,
     hasIpv6: true,
     uplinks: ['eth0', 'eth1'],
+    forwardDrops: [],
     ...given,
   }
 }
@@ -107,7 +108,7 @@ const lacks: readonly {
     name: 'a kernel without veth, or a profile that forbids it',
     given: { namespaceProblem: 'Operation not permitted' },
     local: null,
-    netns: /can be made and entered \(Operation not permitted\): modprobe veth/,
+    netns: /can be made, mounted and entered \(Operation not permitted\): modprobe veth/,
     auto: 'local',
   },
 ]
@@ -190,6 +191,12 @@ const drawbacks: readonly {
     given: { sysctls: { 'net.ipv4.conf.eth0.rp_filter': '1' }, uplinks: ['eth0'] },
     local: [],
     netns: [],
+  },
+  {
+    name: 'a FORWARD chain that drops',
+    given: { forwardDrops: [{ by: 'iptables (FORWARD)', remedy: 'iptables -I FORWARD …' }] },
+    local: [],
+    netns: [/^the policy of iptables \(FORWARD\) is to drop: .*: iptables -I FORWARD …$/],
   },
   {
     name: 'ARP for everything',

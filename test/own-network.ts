@@ -2,7 +2,7 @@
 // so does every process that it starts. Sysctls can be set there, fixed ports are free, /proc/net shows
 // nobody else's sockets, and nothing leads out of it.
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 
 const cloneNewNet = 0x40000000
@@ -13,6 +13,7 @@ type Unshare = (flags: number) => number
 export function missingForOwnNetwork(): string | null {
   if (process.platform !== 'linux') return 'network namespaces are Linux only'
   if (process.getuid?.() !== 0) return 'needs root, to make a network namespace: run the tests in a container'
+  if (spawnSync('ip', ['-V']).status !== 0) return 'needs ip, to make addresses: install iproute2'
   return unshareFunction() === null ? 'needs node:ffi (Node.js 26), to enter a network namespace' : null
 }
 

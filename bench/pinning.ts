@@ -32,10 +32,10 @@ export function divideCores(cores: readonly number[], threads: number): CoreSets
 /** "0-2,5" as in /proc/self/status. */
 export function readCoreList(text: string): readonly number[] {
   return text.split(',').flatMap(range => {
-    const [first = NaN, last = first] = range.split('-').map(Number)
-    return Number.isInteger(first) && last >= first
-      ? Array.from({ length: last - first + 1 }, (_, index) => first + index)
-      : []
+    const [, from, to = from] = /^(\d+)(?:-(\d+))?$/.exec(range.trim()) ?? []
+    const first = Number(from)
+    const last = Number(to)
+    return last >= first ? Array.from({ length: last - first + 1 }, (_, index) => first + index) : []
   })
 }
 

@@ -9,6 +9,7 @@ import type { LoadTools } from '../load/tools.ts'
 import { takeTurn } from '../load/turn.ts'
 import { cpuUsedUs, sampleCpu } from '../process-cost.ts'
 import type { Scenario } from '../scenario.ts'
+import { streamMetrics } from '../scenarios/traffic.ts'
 import { runOutside, type OutsideProgram } from './run.ts'
 
 const connections = 4
@@ -54,22 +55,7 @@ export function tcpStreamByIperf3(tools: LoadTools, program: string): Scenario {
   return {
     name: 'tcp-stream',
     describe: `bulk over ${connections} connections, in one direction and then in the other, by iperf3`,
-    metrics: [
-      {
-        name: 'bytes_per_s',
-        unit: 'B/s',
-        better: 'higher',
-        describe: 'bytes per second, over both directions',
-      },
-      { name: 'up_bytes_per_s', unit: 'B/s', better: 'higher', describe: 'from client to server' },
-      { name: 'down_bytes_per_s', unit: 'B/s', better: 'higher', describe: 'from server to client' },
-      {
-        name: 'cpu_s_per_gb',
-        unit: 's',
-        better: 'lower',
-        describe: "CPU time (user and system) of the proxy's processes per 10⁹ bytes",
-      },
-    ],
+    metrics: streamMetrics,
     measure: async (contestant, round, options) => {
       const address = await freeAddress('TCP')
       let server: OutsideProgram | null = null

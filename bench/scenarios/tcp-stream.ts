@@ -6,7 +6,7 @@ import type { LoadTools } from '../load/tools.ts'
 import { takeTurn, type Turn } from '../load/turn.ts'
 import { measureWindow } from '../load/window.ts'
 import type { Measurement, RoundOptions, Scenario } from '../scenario.ts'
-import { addErrors, errorsInWords, startLoad } from './traffic.ts'
+import { addErrors, errorsInWords, startLoad, streamMetrics } from './traffic.ts'
 
 const connections = 4
 
@@ -22,22 +22,7 @@ export function tcpStream(tools: LoadTools): Scenario {
   return {
     name: 'tcp-stream',
     describe: `bulk over ${connections} connections, in one direction and then in the other`,
-    metrics: [
-      {
-        name: 'bytes_per_s',
-        unit: 'B/s',
-        better: 'higher',
-        describe: 'bytes per second, over both directions',
-      },
-      { name: 'up_bytes_per_s', unit: 'B/s', better: 'higher', describe: 'from client to server' },
-      { name: 'down_bytes_per_s', unit: 'B/s', better: 'higher', describe: 'from server to client' },
-      {
-        name: 'cpu_s_per_gb',
-        unit: 's',
-        better: 'lower',
-        describe: "CPU time (user and system) of the proxy's processes per 10⁹ bytes",
-      },
-    ],
+    metrics: streamMetrics,
     measure: (contestant, round, options) =>
       takeTurn(
         tools,

@@ -71,3 +71,21 @@ export function errorsInWords(errors: Measurement['errors']): string {
   const words = Object.entries(errors).map(([reason, count]) => `${reason} ${count} times`)
   return words.length === 0 ? '' : ` (${words.join(', ')})`
 }
+
+/** Of tcp-stream, whoever makes the load. */
+export const streamMetrics: readonly Metric[] = [
+  {
+    name: 'bytes_per_s',
+    unit: 'B/s',
+    better: 'higher',
+    describe: 'bytes per second, over both directions',
+  },
+  { name: 'up_bytes_per_s', unit: 'B/s', better: 'higher', describe: 'from client to server' },
+  { name: 'down_bytes_per_s', unit: 'B/s', better: 'higher', describe: 'from server to client' },
+  {
+    name: 'cpu_s_per_gb',
+    unit: 's',
+    better: 'lower',
+    describe: "CPU time (user and system) of the proxy's processes per 10⁹ bytes",
+  },
+]

@@ -5,9 +5,17 @@ import { until } from '../e2e/until.ts'
 import type { StatusDocument } from '../../lib/ops/status.ts'
 import type { AgentProcess } from './agent-process.ts'
 import { now } from './monotonic.ts'
-import { processesHere, socketInodes, tcpSockets } from './network.ts'
+import { processesHere, socketInodes, tcpSockets, type TcpSocket } from './network.ts'
 import type { Failure, LoadVerdict } from './outcomes.ts'
 import { servesSteady } from './scenario.ts'
+
+/** A connection that waits in a listener's queue belongs to no process yet. */
+const notAccepted = 0
+
+/** Whether the client may still be answered, even if it has said all that it had to say. */
+function isOpen(state: TcpSocket['state']): boolean {
+  return state === 'ESTABLISHED' || state === 'CLOSE_WAIT'
+}
 
 /** How long a datagram, or a failure, may be on its way. */
 const flightMs = 1000
@@ -80,7 +88,7 @@ export interface WorkerKill {
   /** Just before the signal, and when the worker that took its place had the whole table; on the shared clock. */
   readonly killedAt: number
   readonly replacedAt: number
-  /** "client ip:port" of the connections that were the killed worker's. */
+  /** "client ip:port" of the connections that were the killed worker's, or waited to be accepted by some worker. */
   readonly clients: ReadonlySet<string>
 }
 
@@ -100,7 +108,7 @@ async function endWorker(agent: AgentProcess, index: number, signal: NodeJS.Sign
   const inodes = socketInodes(pid)
   const clients = new Set(
     tcpSockets()
-      .filter(({ inode, state }) => state === 'ESTABLISHED' && inodes.has(inode))
+      .filter(({ inode, state }) => isOpen(state) && (inodes.has(inode) || inode === notAccepted))
       .map(({ remote }) => remote),
   )
   if (signal !== 'SIGSTOP') process.kill(pid, signal)

@@ -22,6 +22,14 @@ export function freeAddress(family: 'IPv4' | 'IPv6' = 'IPv4'): string {
   return formatAddress('::1', port)
 }
 
+/** A TCP port that is free at every IPv4 address of this machine. */
+export function freePort(): number {
+  const bound = new net.BoundSocket({ host: '0.0.0.0', port: 0 })
+  const { port } = bound.address()
+  bound.close()
+  return port
+}
+
 /** An address that refuses connections until the test is over: bound, so that nobody else gets it, but closed. */
 export function refusingAddress(t: Test, family: 'IPv4' | 'IPv6' = 'IPv4'): string {
   const host = family === 'IPv4' ? ownIp() : '::1'

@@ -6,7 +6,7 @@ import t from 'tap'
 import { formatAddress, parseAddress } from '../../lib/model/address.ts'
 import { defaultProxySettings } from '../../lib/model/proxy-settings.ts'
 import { proxyHeader } from '../../lib/dataplane/proxy-protocol.ts'
-import { freeAddress } from './addresses.ts'
+import { freeAddress, freePort } from './addresses.ts'
 import { engines } from './engines.ts'
 import { TestPlane } from './plane.ts'
 import { headerReaders } from './proxy-header-readers.ts'
@@ -47,7 +47,7 @@ for (const engine of engines) {
     void t.test('a wildcard NodePort tells the address that the client connected to', async t => {
       const server = await startManual(t)
       const plane = new TestPlane(t, { engine })
-      const { port } = parseAddress(freeAddress())
+      const port = freePort()
       const frontends = [frontendAt(`0.0.0.0:${port}`, { kind: 'NodePort' })]
       await plane.serve(tcpService(`0.0.0.0:${port}`, [server.address], { settings, frontends }))
       const client = open(t, `127.0.0.7:${port}`)

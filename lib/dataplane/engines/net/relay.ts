@@ -1,18 +1,26 @@
 // The byte path of a TCP connection: two sockets, each feeding the other. Per chunk there is one write and
 // nothing else; handlers are made once per connection, and bytes are counted by the sockets themselves.
 //
-// Memory per connection is bounded: a socket that can't take more (its buffer holds a high-water mark's worth)
-// stops the reading on the other side until it has drained.
+// Memory per connection is bounded: a socket that can't take more stops the reading on the other side until it has
+// drained.
 
 import type { Socket } from 'node:net'
 import type { Relay, RelayEnd, RelayOptions } from '../../engine.ts'
 import { resetAfterWrites, resetSocket } from './conn.ts'
+import { takeChunks } from './inlet.ts'
+import { keepAliveLater } from './keep-alive.ts'
+import { Outlet } from './outlet.ts'
+import { UpstreamSocket } from './upstream-socket.ts'
 
 type Done = (end: RelayEnd, sent: Uint8Array | null) => void
+
+const nothing = Buffer.alloc(0)
 
 export class NetRelay implements Relay {
   readonly #client: Socket
   readonly #upstream: Socket
+  readonly #toClient: Outlet
+  readonly #toUpstream: Outlet
   readonly #options: RelayOptions
   readonly #done: Done
   /** The client's bytes so far; null as soon as they are too many or the upstream has answered. */
@@ -21,17 +29,21 @@ export class NetRelay implements Relay {
   #end: RelayEnd = 'closed'
   #open = 2
   readonly #letGoOfClient: () => void
+  readonly #forgetKeepAlive: () => void
 
   constructor(client: Socket, upstream: Socket, options: RelayOptions, done: Done) {
     this.#client = client
     this.#upstream = upstream
+    this.#toClient = new Outlet(client)
+    this.#toUpstream = new Outlet(upstream)
     this.#options = options
     this.#done = done
-    if (options.prefix !== null) upstream.write(options.prefix)
-    if (options.sent !== null && options.sent.length > 0) upstream.write(options.sent)
+    if (options.prefix !== null) this.#toUpstream.write(options.prefix)
+    if (options.sent !== null && options.sent.length > 0) this.#toUpstream.write(options.sent)
     if (options.keepBytes > 0) this.#keep(options.sent === null ? [] : [Buffer.from(options.sent)])
     this.#letGoOfClient = this.#followClient()
     this.#followUpstream()
+    this.#forgetKeepAlive = keepAliveLater([client, upstream])
     client.resume()
     upstream.resume()
   }
@@ -56,8 +68,8 @@ export class NetRelay implements Relay {
     // The client is on its way to another upstream, and this relay has nothing left to end.
     if (this.#end === 'unanswered') return
     this.#kept = null
-    this.#client.end()
-    this.#upstream.end()
+    this.#toClient.end()
+    this.#toUpstream.end()
   }
 
   abort(): void {
@@ -71,52 +83,59 @@ export class NetRelay implements Relay {
   /** Returns the function that takes the handlers off again, which leaves the client paused and as it was. */
   #followClient(): () => void {
     const client = this.#client
-    const upstream = this.#upstream
-    const onData = (chunk: Buffer): void => {
+    const to = this.#toUpstream
+    const letGo = takeChunks(client, chunk => {
       if (this.#kept !== null) this.#keep([chunk])
-      if (upstream.writableEnded) this.#talksOn(client)
-      else if (!upstream.write(chunk)) client.pause()
-    }
-    const onDrain = (): void => void upstream.resume()
-    const onEnd = (): void => void upstream.end()
+      if (!to.ended) return to.write(chunk)
+      this.#talksOn(client)
+      return false
+    })
+    const onEnd = (): void => to.end()
     const onError = (): void => {
       if (this.#end === 'closed') this.#end = 'client-reset'
     }
-    const onClose = (): void => this.#onClose(client, upstream)
-    client.on('data', onData).on('drain', onDrain).on('end', onEnd).on('error', onError).on('close', onClose)
+    const onClose = (): void => this.#onClose(client, this.#toClient, this.#upstream)
+    client.on('end', onEnd).on('error', onError).on('close', onClose)
     // A client that is here for the second time may have said all it had to say, or be gone.
     if (client.destroyed) process.nextTick(onClose)
-    else if (client.readableEnded) upstream.end()
+    else if (client.readableEnded) to.end()
     return () => {
-      client
-        .off('data', onData)
-        .off('drain', onDrain)
-        .off('end', onEnd)
-        .off('error', onError)
-        .off('close', onClose)
-      client.pause()
+      letGo()
+      client.off('end', onEnd).off('error', onError).off('close', onClose)
     }
   }
 
   #followUpstream(): void {
     const client = this.#client
     const upstream = this.#upstream
-    upstream.on('data', (chunk: Buffer) => {
+    const to = this.#toClient
+    const goOn = (): void => void upstream.resume()
+    const take = (chunk: Buffer): boolean => {
       this.#kept = null
-      if (client.writableEnded) this.#talksOn(upstream)
-      else if (!client.write(chunk)) upstream.pause()
-    })
+      if (to.ended) {
+        this.#talksOn(upstream)
+        return false
+      }
+      to.write(chunk)
+      if (client.writableLength === 0) return true
+      // 'drain' comes only of a full buffer; this comes when what is in there has been written.
+      client.write(nothing, goOn)
+      return false
+    }
+    if (upstream instanceof UpstreamSocket) upstream.takeChunks(take)
+    else takeChunks(upstream, take)
     upstream.on('drain', () => client.resume())
     upstream.on('end', () => {
-      if (!this.#offerRetry()) client.end()
+      if (!this.#offerRetry()) to.end()
     })
     upstream.on('error', () => {
       if (this.#offerRetry()) return
       if (this.#end === 'closed') this.#end = 'upstream-reset'
     })
     upstream.on('close', () => {
-      if (this.#end === 'unanswered') this.#done('unanswered', Buffer.concat(this.#kept ?? []))
-      else this.#onClose(upstream, client)
+      if (this.#end !== 'unanswered') return this.#onClose(upstream, this.#toUpstream, client)
+      this.#forgetKeepAlive()
+      this.#done('unanswered', Buffer.concat(this.#kept ?? []))
     })
   }
 
@@ -149,11 +168,13 @@ export class NetRelay implements Relay {
     resetSocket(from)
   }
 
-  #onClose(from: Socket, to: Socket): void {
+  #onClose(from: Socket, outlet: Outlet, to: Socket): void {
     // Anything but an end of both its directions is a reset, by its peer or by us. What the other side was
     // given before goes out first: a server that answers and resets has a client that wants to read the answer.
-    if (!from.readableEnded || !from.writableFinished) resetAfterWrites(to)
-    if (--this.#open === 0) this.#done(this.#end, null)
+    if (!from.readableEnded || !outlet.finished) resetAfterWrites(to)
+    if (--this.#open > 0) return
+    this.#forgetKeepAlive()
+    this.#done(this.#end, null)
   }
 }
 

@@ -1,10 +1,10 @@
 // One attempt to connect, bounded in time. The socket is destroyed on every way out but success.
 
-import net from 'node:net'
+import type net from 'node:net'
 import type { Address } from '../../../model/address.ts'
 import type { Conn, Dial, DialFailure } from '../../engine.ts'
 import { asConn } from './conn.ts'
-import { keepAliveInitialDelay } from './tcp-listener.ts'
+import { UpstreamSocket } from './upstream-socket.ts'
 
 /** Failures of this node, not of the endpoint: another endpoint wouldn't do better. */
 const localErrors = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EAGAIN'])
@@ -12,13 +12,10 @@ const localErrors = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EAGAIN'])
 export type DialDone = (failure: DialFailure | null, upstream: Conn | null, error: Error | null) => void
 
 export function dialTcp(to: Address, timeoutMs: number, done: DialDone): Dial {
-  const socket = net.connect({
+  const socket = new UpstreamSocket()
+  socket.connect({
     host: to.ip,
     port: to.port,
-    allowHalfOpen: true,
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay,
     // The address is an IP: no resolver, and no second family to race.
     autoSelectFamily: false,
     lookup: noLookup,

@@ -13,12 +13,6 @@ import { inNamespace } from './namespace.ts'
 /** Connections that wait in the kernel; it caps this at net.core.somaxconn. */
 const backlog = 4096
 
-/**
- * A dead peer behind a lost network is found after this idle time plus ten probes a second apart (libuv's
- * defaults). Kubernetes sets none for kube-proxy; five minutes keeps state bounded and wakes no idle link often.
- */
-export const keepAliveInitialDelay = 300_000
-
 export interface TcpHandlers {
   readonly onConnection: (client: Conn, peer: Address) => void
   readonly onError: (error: Error) => void
@@ -102,13 +96,8 @@ function bind(options: net.BoundSocketOptions, namespace: string | null): net.Bo
 function createServer({ onConnection }: TcpHandlers): net.Server {
   return net.createServer(
     // pauseOnConnect: nothing is read before the relay begins, so a retry on another endpoint loses nothing.
-    {
-      allowHalfOpen: true,
-      pauseOnConnect: true,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay,
-    },
+    // TCP_NODELAY and keep-alive are the relay's business, who knows when they are needed.
+    { allowHalfOpen: true, pauseOnConnect: true },
     socket => {
       // remoteAddress is undefined when the client was gone before we asked; nobody is left to serve.
       const { remoteAddress, remotePort } = socket

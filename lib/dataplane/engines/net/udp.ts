@@ -95,14 +95,22 @@ export function openUdp(
   const sent = (error: NodeJS.ErrnoException | null): void => {
     if (error !== null && unreachable.has(error.code ?? '')) fail(error)
   }
+  // An ICMP refusal is handed out once only, to a receive or to the next send; the latter tells it to a callback, which
+  // costs. So a send has one where the one before it was not answered: only then there may be a refusal to hear of.
+  let answered = true
   socket.on('error', fail)
-  socket.on('message', onDatagram)
+  socket.on('message', data => {
+    answered = true
+    onDatagram(data)
+  })
   socket.connect(to.port, to.ip)
   const connected = isConnected(socket)
   return {
     send(data) {
-      // The callback, because an ICMP refusal is handed out once only, to a receive or to the next send.
-      if (connected && open && socket.getSendQueueSize() < maxSendQueueBytes) socket.send(data, sent)
+      if (!connected || !open || socket.getSendQueueSize() >= maxSendQueueBytes) return
+      if (answered) socket.send(data)
+      else socket.send(data, sent)
+      answered = false
     },
     close() {
       if (open) socket.close()

@@ -13,16 +13,16 @@ export function takeChunks(socket: Socket, take: (chunk: Buffer) => boolean): ()
     if (!take(chunk)) socket.pause()
   }
   socket.on('data', onData)
-  const { push } = socket
+  const push = socket.push.bind(socket)
   socket.push = (chunk: Buffer | null): boolean => {
     if (chunk === null || socket.readableFlowing !== true || socket.readableLength > 0) {
-      return push.call(socket, chunk)
+      return push(chunk)
     }
     onData(chunk)
     return true
   }
   return () => {
-    socket.push = push
+    Reflect.deleteProperty(socket, 'push')
     socket.off('data', onData)
     socket.pause()
   }

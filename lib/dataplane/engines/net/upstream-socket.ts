@@ -74,7 +74,7 @@ export class UpstreamSocket extends net.Socket {
     super({
       allowHalfOpen: true,
       onread: { buffer: inflow.nextBuffer, callback: inflow.onRead },
-    } as net.SocketConstructorOpts)
+    })
     this.#inflow = inflow
     this.once('close', () => inflow.close())
   }

@@ -3,7 +3,8 @@
 
 import { reasonOf, RelayError } from '../lib/model/error.ts'
 import type { Contestant } from './contestant.ts'
-import { environment } from './environment.ts'
+import { environment, type Environment } from './environment.ts'
+import { describePlan, elapsedInWords, planRun } from './plan.ts'
 import type { ProgressReporter } from './progress.ts'
 import {
   resultFormat,
@@ -20,6 +21,8 @@ export interface BenchOptions {
   readonly rounds: number
   /** After the first round, none is begun that would end later than this, going by how long they took; null: no limit. */
   readonly maxTimeMs: number | null
+  /** About what a contestant's turn in this scenario takes on an idle machine. */
+  readonly expectedTurnMs: (scenario: string) => number
   readonly warmUpMs: number
   readonly durationMs: number
   readonly threads: number
@@ -34,10 +37,12 @@ export interface BenchOptions {
 const failuresAllowed = 2
 
 /** Resolves also when the signal fires, and when contestants fail: the result says so. */
-export async function runBench(options: BenchOptions): Promise<BenchResult> {
-  const { progress, signal, rounds, warmUpMs, durationMs, threads, generator } = options
+export async function runBench(given: BenchOptions): Promise<BenchResult> {
+  const { signal, rounds, warmUpMs, durationMs, threads, generator } = given
   const startedAt = new Date().toISOString()
   const startedMs = performance.now()
+  const progress = withTime(given.progress, startedMs)
+  const options: BenchOptions = { ...given, progress }
   const where = environment(options.pinning)
   const found = await Promise.all(options.contestants.map(findContestant))
   const present = options.contestants.filter((_, index) => found[index]?.version !== null)
@@ -45,6 +50,7 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
     if (missing !== null) progress.say(`${name} is left out, as it is not installed: ${missing}`)
   }
   const runs = options.scenarios.map(scenario => scenarioRun(scenario, present))
+  if (present.length > 0) progress.say(plan(runs, where, options))
   for (let round = 1; round <= rounds; round++) {
     for (const run of runs) {
       if (signal.aborted || (round > 1 && !hasTimeFor(run, performance.now() - startedMs, options))) continue
@@ -62,6 +68,31 @@ export async function runBench(options: BenchOptions): Promise<BenchResult> {
     contestants: found,
     scenarios: runs.filter(({ begun }) => begun).map(resultOf),
   }
+}
+
+/** In front of each line how long it has been going on. */
+function withTime(progress: ProgressReporter, startedMs: number): ProgressReporter {
+  return {
+    ...progress,
+    update: line => progress.update(`${elapsedInWords(performance.now() - startedMs)}  ${line}`),
+  }
+}
+
+function plan(
+  runs: readonly ScenarioRun[],
+  { loadAverage, cores }: Environment,
+  options: BenchOptions,
+): string {
+  const planned = runs.map(({ scenario: { name }, takePart }) => ({
+    name,
+    turns: takePart.length,
+    turnMs: options.expectedTurnMs(name),
+  }))
+  const busy =
+    loadAverage > cores
+      ? `, and longer on a machine that is as busy as this one (load ${loadAverage.toFixed(1)}, ${cores} cores)`
+      : ''
+  return `this takes ${describePlan(planRun(planned, options), options)}${busy}; Ctrl-C ends it with what there is until then`
 }
 
 async function findContestant(contestant: Contestant): Promise<ContestantFound> {
@@ -126,6 +157,6 @@ async function runRound(run: ScenarioRun, round: number, options: BenchOptions):
 }
 
 function resultOf({ scenario, excused, failures, measurements }: ScenarioRun): ScenarioResult {
-  const { name, describe, metrics } = scenario
-  return { name, describe, metrics, excused, failures, measurements }
+  const { name, describe, metrics, growth } = scenario
+  return { name, describe, metrics, ...(growth && { growth }), excused, failures, measurements }
 }

@@ -1,14 +1,10 @@
-// How the benchmark starts this program again: its own parts, and the agent that it measures. From the source tree and
-// from the built package alike, whatever program runs the benchmark.
+// How the benchmark starts this program again: its own parts, and the agent that it measures.
 
-import { fileURLToPath } from 'node:url'
+import { ownCommand as commandOf } from '../lib/own-program.ts'
 
-const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-const entry = fileURLToPath(new URL(`../cmd/kube-relay.${extension}`, import.meta.url))
-
-/** `kube-relay ARGS`, on the Node.js that runs now. */
+/** `kube-relay ARGS`, without the options of the Node.js that runs the benchmark. */
 export function ownCommand(...args: readonly string[]): readonly string[] {
-  return [process.execPath, entry, ...args]
+  return commandOf(args)
 }
 
 /** The environment for it: without options for Node.js that were meant for this process (a profiler, a test runner). */

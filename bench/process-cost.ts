@@ -1,7 +1,7 @@
 // What processes cost, as the operating system counts it: CPU time (user and system) and memory. CPU time per operation
 // is what holds on a noisy machine, where throughput doesn't.
 
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
 /** CPU time of processes at one moment, in microseconds by PID. */
 export interface CpuSample {
@@ -21,7 +21,9 @@ export function sampleCpu(pids: readonly number[]): CpuSample {
     const stat = readProc(`/proc/${pid}/stat`)
     if (stat === null) continue
     const times = cpuTimesOf(stat)
-    own.set(pid, times.ownUs)
+    // The former is cut down to ticks, which is nothing at all for each of many processes; the latter forgets threads that
+    // have ended.
+    own.set(pid, Math.max(times.ownUs, threadsUsOf(pid) ?? 0))
     reapedUs += times.reapedUs
   }
   return { own, reapedUs }
@@ -33,6 +35,21 @@ export function cpuTimesOf(stat: string): { readonly ownUs: number; readonly rea
   const ticks = (index: number): number => Number(fields[index] ?? 0) * tickUs
   // utime, stime, cutime, cstime: fields 14 to 17, counted from 1, where the state (the first here) is number 3.
   return { ownUs: ticks(11) + ticks(12), reapedUs: ticks(13) + ticks(14) }
+}
+
+/** Of the threads that a process has now, to the microsecond; null where it has ended, or the kernel doesn't tell. */
+export function threadsUsOf(pid: number): number | null {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`)
+    // "time on the CPU in ns, time waiting in ns, timeslices" (Documentation/scheduler/sched-stats.rst).
+    const onCpu = threads.map(thread => {
+      const [ns = ''] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')
+      return Number(ns) / 1000
+    })
+    return onCpu.reduce((sum, us) => sum + us, 0)
+  } catch {
+    return null
+  }
 }
 
 /**

@@ -40,6 +40,8 @@ export interface ScenarioResult {
   readonly name: string
   readonly describe: string
   readonly metrics: readonly Metric[]
+  /** What values named "NAME@NUMBER" are, by NAME, where no metric says it. */
+  readonly growth?: Readonly<Record<string, string>>
   /** Who takes no part, by contestant, with the reason. */
   readonly excused: Readonly<Record<string, string>>
   readonly failures: readonly Failure[]

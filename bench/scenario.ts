@@ -41,6 +41,8 @@ export interface Scenario {
   readonly name: string
   readonly describe: string
   readonly metrics: readonly Metric[]
+  /** What values named "NAME@NUMBER" are, by NAME, where no metric says it. */
+  readonly growth?: Readonly<Record<string, string>>
   /** One contestant's turn in a round: starts it, measures, ends it, and leaves nothing behind, even when it fails. */
   measure(contestant: Contestant, round: number, options: RoundOptions): Promise<Measurement>
 }

@@ -7,6 +7,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { runBench } from '../bench/bench.ts'
 import type { Contestant } from '../bench/contestant.ts'
 import { contestantNames, contestantOf } from '../bench/contestants/registry.ts'
+import { descriptorLimit } from '../bench/environment.ts'
 import { proxyIp, serverIp } from '../bench/load/free-port.ts'
 import { loadTools } from '../bench/load/tools.ts'
 import { choosePinning } from '../bench/pinning.ts'
@@ -19,6 +20,7 @@ import { generators, outsideGenerator, type GeneratorName } from '../bench/outsi
 import {
   checkScenarioNames,
   describeScenarios,
+  expectedTurnMs,
   makeScenarios,
   scenarioNames,
 } from '../bench/scenarios/registry.ts'
@@ -44,7 +46,7 @@ interface BenchFlags {
 
 /** Of one scenario, and of all of them, which are to take no more than five minutes. */
 const usualDurationMs = 2000
-const durationOfAllMs = 1000
+const durationOfAllMs = 800
 const timeOfAllMs = 285_000
 
 const mostRounds = 1000
@@ -74,7 +76,7 @@ export function benchCommand(): Command {
     )
     .option(
       '--duration <duration>',
-      'of a measurement, once in each turn or twice (default: 2s, for all 1s)',
+      'of a measurement, once in each turn or twice (default: 2s, for all 800ms)',
       parseBoundedDuration,
     )
     .option(
@@ -120,6 +122,7 @@ Examples:
 async function bench(names: readonly string[], flags: BenchFlags): Promise<void> {
   const chosen = checkScenarioNames(names)
   if (flags.showConfig) return showConfig(flags)
+  failUnlessEnoughDescriptors()
   const before = flags.compare === undefined ? null : readResult(flags.compare)
   for (const file of [flags.json, flags.html]) if (file !== undefined) failUnlessWritable(file)
   const generator = await outsideGenerator(flags.generator, chosen)
@@ -134,6 +137,7 @@ async function bench(names: readonly string[], flags: BenchFlags): Promise<void>
   const pinning = await choosePinning(flags.pin, flags.threads)
   const tools = loadTools(pinning)
   const durationMs = flags.duration ?? (names.includes('all') ? durationOfAllMs : usualDurationMs)
+  const warmUpMs = flags.warmUp ?? Math.min(durationMs / 2, 1000)
   let result: BenchResult
   try {
     result = await runBench({
@@ -141,8 +145,9 @@ async function bench(names: readonly string[], flags: BenchFlags): Promise<void>
       contestants: flags.contestants,
       rounds: flags.rounds,
       maxTimeMs: flags.maxTime ?? (names.includes('all') ? timeOfAllMs : null),
+      expectedTurnMs: name => expectedTurnMs(name, { durationMs, warmUpMs }),
       durationMs,
-      warmUpMs: flags.warmUp ?? Math.min(durationMs / 2, 1000),
+      warmUpMs,
       threads: flags.threads,
       generator: generator?.describe ?? 'own',
       pinning: pinning.describe,
@@ -183,6 +188,20 @@ function failUnlessWritable(file: string): void {
   } catch (error) {
     throw new RelayError('INVALID_CONFIG', `${file} can't be written: ${reasonOf(error)}`, { cause: error })
   }
+}
+
+/** The busiest scenario but `idle`, which says its own, has 100 flows; a proxy has two descriptors for each. */
+const descriptorsNeeded = 400
+
+/** With fewer, some contestants would wait for their descriptors, and others fail: nothing to compare. */
+function failUnlessEnoughDescriptors(): void {
+  const limit = descriptorLimit()
+  if (limit >= descriptorsNeeded) return
+  throw new RelayError(
+    'BENCH',
+    `the benchmark needs ${descriptorsNeeded} descriptors, and a process may have ${limit}: ` +
+      `ulimit -n ${descriptorsNeeded}, or more (idle: 16,500, sync: 10,500)`,
+  )
 }
 
 function showConfig({ contestants, threads }: BenchFlags): void {

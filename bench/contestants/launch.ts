@@ -181,20 +181,24 @@ const remedies: readonly (readonly [RegExp, string])[] = [
   [/ENOENT/, 'install it, or put it into the PATH'],
 ]
 
-/** The last lines that it wrote are mostly why. */
+/** The last lines that it wrote are mostly why, unless one before them is what there is a remedy for. */
 const lastLines = 4
 
 function failure(name: string, what: string, said: string): RelayError {
-  const words = said
+  const lines = said
     .split('\n')
     .map(line => line.trim())
     .filter(line => line !== '')
-    .slice(-lastLines)
-    .join(' / ')
-  const remedy = remedies.find(([pattern]) => pattern.test(`${what} ${words}`))?.[1]
+  const telling = lines.find(line => remedyFor(line) !== undefined)
+  const last = lines.slice(-lastLines)
+  const words = telling === undefined || last.includes(telling) ? last.join(' / ') : telling
   return new RelayError(
     'BENCH',
     `${name} ${what}${words === '' ? '' : `; it said: ${words}`}: ` +
-      (remedy ?? 'see what it is started with (--show-config)'),
+      (remedyFor(`${what} ${words}`) ?? 'see what it is started with (--show-config)'),
   )
+}
+
+function remedyFor(text: string): string | undefined {
+  return remedies.find(([pattern]) => pattern.test(text))?.[1]
 }

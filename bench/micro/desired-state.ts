@@ -1,91 +1,131 @@
-// How long the table takes to build: all of it, at 10,000 Services with 10 endpoints each, and after one change.
-// Run with: node bench/micro/desired-state.ts
+// From API objects to the table: all of it, and what one change costs among many Services.
 
 import { DesiredState } from '../../lib/control/desired-state.ts'
 import { NodePortAddresses } from '../../lib/control/node-port-addresses.ts'
 import type { KubeObject } from '../../lib/model/objects.ts'
 import { defaultProxySettings } from '../../lib/model/proxy-settings.ts'
 import { silentLog } from '../../lib/ops/log.ts'
+import type { MicroBenchmark } from './measure.ts'
+import type { MicroSizes } from './sizes.ts'
 
-const serviceCount = 10_000
-const endpointCount = 10
-const changeCount = 1000
-
-function service(index: number): KubeObject {
-  const clusterIP = `10.96.${index >> 8}.${index & 255}`
-  return {
-    metadata: { namespace: 'bench', name: `svc-${index}`, creationTimestamp: '2026-01-01T00:00:00Z' },
-    spec: { type: 'ClusterIP', clusterIP, clusterIPs: [clusterIP], ports: [{ name: 'http', port: 80 }] },
+export function desiredState({ services, endpointsPerService }: MicroSizes): readonly MicroBenchmark[] {
+  const numbers = Array.from({ length: services }, (_, number) => number)
+  const cluster: Cluster = {
+    services: numbers.map(serviceObject),
+    slices: numbers.map(number => sliceObject(number, endpointsPerService)),
+    changed: numbers.map(number => sliceObject(number, endpointsPerService - 1)),
   }
-}
-
-function slice(index: number, endpoints: number): KubeObject {
-  return {
-    metadata: {
-      namespace: 'bench',
-      name: `svc-${index}-1`,
-      labels: { 'kubernetes.io/service-name': `svc-${index}` },
+  const size = `${services} Services with ${endpointsPerService} endpoints`
+  return [
+    {
+      name: `read all objects, ${size}`,
+      make: () => {
+        let state = newState()
+        return { reset: () => (state = newState()), call: () => readAll(state, cluster) }
+      },
     },
-    addressType: 'IPv4',
-    ports: [{ name: 'http', protocol: 'TCP', port: 8080 }],
-    endpoints: Array.from({ length: endpoints }, (_, number) => ({
-      addresses: [`10.${number}.${index >> 8}.${index & 255}`],
-      conditions: { ready: true, serving: true, terminating: false },
-      nodeName: `node-${number}`,
-    })),
-  }
+    {
+      name: `build the whole table, ${size}`,
+      make: () => {
+        let state = newState()
+        return {
+          reset: () => {
+            state = newState()
+            readAll(state, cluster)
+          },
+          call: () => state.sync(),
+        }
+      },
+    },
+    {
+      name: `one EndpointSlice changes, ${size}`,
+      make: () => {
+        const state = syncedState(cluster)
+        let next = 0
+        return {
+          call: () => {
+            // Each time around, the other one of its two forms.
+            const number = next % services
+            const from = Math.floor(next++ / services) % 2 === 0 ? cluster.changed : cluster.slices
+            state.setEndpointSlice(from[number] as KubeObject)
+            return state.sync()
+          },
+        }
+      },
+    },
+    {
+      name: `the zone changes: rebuild all, find it equal, ${size}`,
+      make: () => {
+        const state = syncedState(cluster)
+        let zone = 0
+        return {
+          reset: () => state.setNode({ name: 'node-0', zone: `zone-${zone++}`, ips: [], podCidrs: [] }),
+          call: () => state.sync(),
+        }
+      },
+    },
+  ]
 }
 
-const indexes = Array.from({ length: serviceCount }, (_, index) => index)
-const services = indexes.map(service)
-const slices = indexes.map(index => slice(index, endpointCount))
-const changes = indexes.slice(0, changeCount).map(index => slice(index, endpointCount - 1))
-
-const state = new DesiredState({
-  nodeName: 'node-0',
-  nodePortAddresses: new NodePortAddresses([]),
-  allowLoopbackEndpoints: false,
-  localIps: ['192.168.0.1'],
-  defaults: defaultProxySettings,
-  clusterCidrs: [],
-  vipMode: 'netns',
-  vipExclude: [],
-  apiServerIp: null,
-  wallClock: Date.now,
-  log: silentLog,
-  onChange: () => {},
-})
-
-function time(name: string, action: () => void, per = 1): void {
-  const start = performance.now()
-  action()
-  const elapsedMs = (performance.now() - start) / per
-  process.stdout.write(
-    `${name}: ${elapsedMs < 1 ? `${(elapsedMs * 1000).toFixed(0)} µs` : `${elapsedMs.toFixed(0)} ms`}\n`,
-  )
+interface Cluster {
+  readonly services: readonly KubeObject[]
+  readonly slices: readonly KubeObject[]
+  /** The same slices with an endpoint less. */
+  readonly changed: readonly KubeObject[]
 }
 
-process.stdout.write(`${serviceCount} Services, ${endpointCount} endpoints each\n`)
-time('read all objects', () => {
+function syncedState(cluster: Cluster): DesiredState {
+  const state = newState()
+  readAll(state, cluster)
+  state.sync()
+  return state
+}
+
+function readAll(state: DesiredState, { services, slices }: Cluster): void {
   for (const object of services) state.setService(object)
   for (const object of slices) state.setEndpointSlice(object)
   state.markListed('services')
   state.markListed('endpointSlices')
-})
-time('build the whole table', () => {
-  state.sync()
-})
-time(
-  'one EndpointSlice changes',
-  () => {
-    for (const object of changes) {
-      state.setEndpointSlice(object)
-      state.sync()
-    }
-  },
-  changeCount,
-)
-time('the zone changes: rebuild everything, find it equal', () => {
-  state.setNode({ name: 'node-0', zone: 'zone-a', ips: [], podCidrs: [] })
-  state.sync()
-})
+}
+
+function newState(): DesiredState {
+  return new DesiredState({
+    nodeName: 'node-0',
+    nodePortAddresses: new NodePortAddresses([]),
+    allowLoopbackEndpoints: false,
+    localIps: ['192.168.0.1'],
+    defaults: defaultProxySettings,
+    clusterCidrs: [],
+    vipMode: 'netns',
+    vipExclude: [],
+    apiServerIp: null,
+    wallClock: Date.now,
+    log: silentLog,
+    onChange: () => {},
+  })
+}
+
+export function serviceObject(number: number): KubeObject {
+  const clusterIP = `10.96.${number >> 8}.${number & 255}`
+  return {
+    metadata: { namespace: 'bench', name: `svc-${number}`, creationTimestamp: '2026-01-01T00:00:00Z' },
+    spec: { type: 'ClusterIP', clusterIP, clusterIPs: [clusterIP], ports: [{ name: 'http', port: 80 }] },
+  }
+}
+
+export function sliceObject(number: number, endpoints: number): KubeObject {
+  return {
+    metadata: {
+      namespace: 'bench',
+      name: `svc-${number}-1`,
+      labels: { 'kubernetes.io/service-name': `svc-${number}` },
+    },
+    addressType: 'IPv4',
+    ports: [{ name: 'http', protocol: 'TCP', port: 8080 }],
+    endpoints: Array.from({ length: endpoints }, (_, index) => ({
+      addresses: [`10.${index}.${number >> 8}.${number & 255}`],
+      conditions: { ready: true, serving: true, terminating: false },
+      nodeName: `node-${index}`,
+    })),
+  }
+}

@@ -4,9 +4,16 @@
 import { mergeLatencies } from '../latency.ts'
 import type { BenchResult, ScenarioResult } from '../result.ts'
 import type { Metric } from '../scenario.ts'
-import { median, spread } from '../statistics.ts'
+import { median } from '../statistics.ts'
 import { pageStyle } from './page-style.ts'
-import { directName, summarizeResult, type ContestantSummary, type ScenarioSummary } from './summary.ts'
+import {
+  directName,
+  fewerRounds,
+  summarizeResult,
+  type ContestantSummary,
+  type Figure,
+  type ScenarioSummary,
+} from './summary.ts'
 import {
   barChart,
   escapeXml,
@@ -16,7 +23,7 @@ import {
   percentileAxis,
   type Line,
 } from './svg.ts'
-import { formatFigure, formatPercent, formatRatio, shortName } from './units.ts'
+import { againstTheNumber, formatFigure, formatRatio, formatSpread, shortName } from './units.ts'
 
 /** The contestant's name to its colour, the same one in all charts. */
 type Series = ReadonlyMap<string, number>
@@ -40,14 +47,45 @@ export function renderHtml(result: BenchResult): string {
 <h1>kube-relay bench</h1>
 ${interrupted}
 ${header(result)}
-<nav>${summaries.map(({ scenario: { name } }) => `<a href="#${escapeXml(name)}">${escapeXml(name)}</a>`).join(' ')}</nav>
-${summaries.map(summary => section(summary, series, result.options.rounds)).join('\n')}
+${overview(summaries, result)}
+${summaries.map(summary => section(summary, series, fewerRounds(summary, result))).join('\n')}
 <footer>Bars are medians of the rounds; the thin line goes from the lowest round to the highest. ≥ marks a lower bound:
 the load generator, the server or the machine was at its limit before the proxy was. Percentiles are of the histograms of
 all rounds, merged.</footer>
 </body>
 </html>
 `
+}
+
+/** What each scenario is about, of everyone, with the best proxy marked: also the way to the scenarios. */
+function overview(summaries: readonly ScenarioSummary[], { contestants }: BenchResult): string {
+  const names = contestants.filter(({ missing }) => missing === null).map(({ name }) => name)
+  const rows = summaries.map(({ scenario, contestants }) => {
+    const [first] = scenario.metrics
+    const figures = new Map(contestants.map(each => [each.name, each.figures.get(first?.name ?? '')]))
+    const medians = names.flatMap(name => (name === directName ? [] : (figures.get(name)?.median ?? [])))
+    const best = medians.length < 2 ? null : (first?.better === 'higher' ? Math.max : Math.min)(...medians)
+    const cells = names.map(name => {
+      const figure = figures.get(name)
+      if (figure === undefined) return '<td>–</td>'
+      const isBest = name !== directName && figure.median === best
+      return `<td${isBest ? ' class="best"' : ''}>${escapeXml(valueOf(figure))}</td>`
+    })
+    const name = escapeXml(scenario.name)
+    return (
+      `<tr><th><a href="#${name}">${name}</a></th>${cells.join('')}` +
+      `<td class="words">${first === undefined ? '' : escapeXml(`${shortName(first.name)}: ${first.describe}`)}</td></tr>`
+    )
+  })
+  const head = names.map(name => `<th>${escapeXml(name)}</th>`).join('')
+  return (
+    `<div class="scroll"><table class="overview"><thead><tr><th></th>${head}<th></th></tr></thead>` +
+    `<tbody>${rows.join('')}</tbody></table></div>`
+  )
+}
+
+function valueOf({ median, lowerBound, metric }: Figure): string {
+  return `${lowerBound ? '≥ ' : ''}${formatFigure(median, metric)}`
 }
 
 function header({ environment, options, contestants, startedAt, tookMs }: BenchResult): string {
@@ -59,8 +97,8 @@ function header({ environment, options, contestants, startedAt, tookMs }: BenchR
     ['Pinning', environment.pinning],
     [
       'Method',
-      `${options.rounds} rounds of ${options.durationMs / 1000} s after ${options.warmUpMs / 1000} s of warm-up, ` +
-        `${options.threads} proxy thread(s), generator ${options.generator}`,
+      `${options.rounds} round${options.rounds === 1 ? '' : 's'} of ${options.durationMs / 1000} s after ${options.warmUpMs / 1000} s of warm-up, ` +
+        `${options.threads} proxy thread${options.threads === 1 ? '' : 's'}, load generator: ${options.generator}`,
     ],
     ['Run', `${startedAt}, took ${Math.round(tookMs / 1000)} s`],
   ]
@@ -75,7 +113,7 @@ function header({ environment, options, contestants, startedAt, tookMs }: BenchR
   )
 }
 
-function section(summary: ScenarioSummary, series: Series, rounds: number): string {
+function section(summary: ScenarioSummary, series: Series, fewer: string | null): string {
   const { scenario, contestants, without } = summary
   const notes = [
     ...without.map(({ name, reason }) => `Without ${name}: ${reason}`),
@@ -83,8 +121,8 @@ function section(summary: ScenarioSummary, series: Series, rounds: number): stri
   ]
   return (
     `<section id="${escapeXml(scenario.name)}"><h2>${escapeXml(scenario.name)}</h2>` +
-    `<p>${escapeXml(scenario.describe)}</p><div class="charts">${charts(summary, series)}</div>` +
-    table(scenario, contestants, rounds) +
+    `<p>${escapeXml(scenario.describe)}${fewer === null ? '' : ` (${escapeXml(fewer)})`}</p><div class="charts">${charts(summary, series)}</div>` +
+    table(summary) +
     `${notes.length === 0 ? '' : `<ul>${notes.map(note => `<li>${escapeXml(note)}</li>`).join('')}</ul>`}</section>`
   )
 }
@@ -104,9 +142,8 @@ function bars(metric: Metric, contestants: readonly ContestantSummary[], series:
   const shown = contestants.flatMap(({ name, figures }) => {
     const figure = figures.get(metric.name)
     if (figure === undefined) return []
-    const { min, max, lowerBound } = figure
-    const text = `${lowerBound ? '≥ ' : ''}${formatFigure(figure.median, metric)}`
-    return [{ label: name, series: series.get(name) ?? 0, value: figure.median, min, max, text }]
+    const { min, max, median: value } = figure
+    return [{ label: name, series: series.get(name) ?? 0, value, min, max, text: valueOf(figure) }]
   })
   const title = `${metric.describe} (${metric.better} is better)`
   return shown.length === 0 ? '' : barChart(title, shown)
@@ -127,8 +164,9 @@ function latencyChart({ measurements, metrics }: ScenarioResult, series: Series)
       .map(percentile => ({ x: percentile, y: merged.getValueAtPercentile(percentile) }))
     return [{ label: name, series: series.get(name) ?? 0, points }]
   })
-  if (lines.length === 0) return ''
   const points = lines.flatMap(line => line.points)
+  // Of a few measurements, all that could be shown is what the median shows as well.
+  if (!points.some(({ x }) => x >= 90)) return ''
   const of = metrics.find(({ name }) => name.startsWith('latency_'))?.describe ?? 'latency'
   return lineChart(
     `${of.replace(/, percentile.*/, '')}, by percentile (lower is better)`,
@@ -145,7 +183,8 @@ function latencyChart({ measurements, metrics }: ScenarioResult, series: Series)
 const percentiles = Array.from({ length: 81 }, (_, index) => 100 * (1 - 10 ** (-index / 20)))
 
 /** Values named "…@100", "…@1000": what something costs against the number of it. */
-function growthCharts({ measurements, metrics }: ScenarioResult, series: Series): readonly string[] {
+function growthCharts(scenario: ScenarioResult, series: Series): readonly string[] {
+  const { measurements, metrics, growth = {} } = scenario
   const values = measurements.flatMap(({ contestant, values }) =>
     Object.entries(values).flatMap(([name, value]) => {
       const [, base, at] = /^(.+)@(\d+)$/.exec(name) ?? []
@@ -168,13 +207,14 @@ function growthCharts({ measurements, metrics }: ScenarioResult, series: Series)
     const number = (value: number): string => new Intl.NumberFormat('en').format(value)
     return lineChart(
       metric === undefined
-        ? `${shortName(base)}, against the number`
-        : metric.describe.replace(/, at [\d,.]+ (\S+)$/, ', against the number of $1'),
+        ? (growth[base] ?? `${shortName(base)}, against the number`)
+        : againstTheNumber(metric.describe),
       lines,
       few ? linearAxis(counts, number) : logarithmicAxis(counts, number),
       linearAxis(
         own.map(({ value }) => value),
         value => formatFigure(value, unit),
+        unit.unit === 'B' ? 1024 : 1000,
       ),
     )
   })
@@ -185,28 +225,50 @@ function unitOf(name: string): string {
   return /_(us|ms|s)$/.exec(name)?.[1]?.replace('us', 'µs') ?? ''
 }
 
-function table(scenario: ScenarioResult, contestants: readonly ContestantSummary[], rounds: number): string {
+/** With more metrics than that, each has a row, and each contestant a column. */
+const mostColumns = 7
+
+function table({ scenario, contestants, rounds }: ScenarioSummary): string {
   const metrics = scenario.metrics.filter(({ name }) => contestants.some(({ figures }) => figures.has(name)))
   if (metrics.length === 0) return '<p class="warning">Nothing was measured.</p>'
-  const head = metrics.map(
-    ({ name, describe }) =>
-      `<th title="${escapeXml(describe)}">${escapeXml(shortName(name))}</th><th>× direct</th><th>× best other</th>`,
-  )
-  const rows = contestants.map(contestant => {
-    const cells = metrics.map(metric => {
-      const figure = contestant.figures.get(metric.name)
-      if (figure === undefined) return '<td>–</td><td></td><td></td>'
-      const value = `${figure.lowerBound ? '≥ ' : ''}${formatFigure(figure.median, metric)}`
-      return (
-        `<td>${escapeXml(value)} <small>±${formatPercent(spread(figure) / 2)}</small></td>` +
-        `<td>${formatRatio(figure.toDirect)}</td><td>${formatRatio(figure.toBestOther)}</td>`
+  const byMetric = metrics.length > mostColumns
+  const metricHead = ({ name, describe }: Metric): string =>
+    `<th title="${escapeXml(describe)}">${escapeXml(shortName(name))}</th>`
+  const nameHead = ({ name }: ContestantSummary): string => `<th>${escapeXml(name)}</th>`
+  const cellOf = (contestant: ContestantSummary, metric: Metric): string =>
+    cell(contestant.figures.get(metric.name))
+  const remarks = contestants.map(contestant => `<td class="words">${notes(contestant, rounds)}</td>`)
+  const head = byMetric ? contestants.map(nameHead) : [...metrics.map(metricHead), '<th></th>']
+  const rows = byMetric
+    ? [
+        ...metrics.map(
+          metric =>
+            `${metricHead(metric)}${contestants.map(contestant => cellOf(contestant, metric)).join('')}` +
+            `<td class="words">${escapeXml(metric.describe)}</td>`,
+        ),
+        `<th></th>${remarks.join('')}`,
+      ]
+    : contestants.map(
+        (contestant, index) =>
+          `${nameHead(contestant)}${metrics.map(metric => cellOf(contestant, metric)).join('')}${remarks[index] ?? ''}`,
       )
-    })
-    return `<tr><th>${escapeXml(contestant.name)}</th>${cells.join('')}<td>${notes(contestant, rounds)}</td></tr>`
-  })
   return (
-    `<div class="scroll"><table><thead><tr><th></th>${head.join('')}<th></th></tr></thead>` +
-    `<tbody>${rows.join('')}</tbody></table></div>`
+    `<div class="scroll"><table><thead><tr><th></th>${head.join('')}</tr></thead>` +
+    `<tbody>${rows.map(row => `<tr>${row}</tr>`).join('')}</tbody></table></div>`
+  )
+}
+
+/** The figure with its spread, and its ratios under it. */
+function cell(figure: Figure | undefined): string {
+  if (figure === undefined) return '<td>–</td>'
+  const { toDirect, toBestOther } = figure
+  const ratios = [
+    ...(toDirect === null ? [] : [`${formatRatio(toDirect)} direct`]),
+    ...(toBestOther === null ? [] : [`${formatRatio(toBestOther)} best other`]),
+  ]
+  return (
+    `<td>${escapeXml(valueOf(figure))} <small>${formatSpread(figure)}</small>` +
+    `${ratios.length === 0 ? '' : `<br><small>${ratios.join(', ')}</small>`}</td>`
   )
 }
 

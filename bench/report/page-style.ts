@@ -19,7 +19,7 @@ body { background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sa
 h1 { margin: 0 0 12px; } h2 { margin: 40px 0 4px; border-top: 1px solid var(--rule); padding-top: 20px; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; margin: 0 0 16px; }
 dt, footer, small, p { color: var(--quiet); } dd { margin: 0; }
-nav a { color: var(--series-3); margin-right: 12px; }
+a { color: var(--series-3); }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(520px, 100%), 1fr)); gap: 20px 32px; }
 figure { margin: 0; } figcaption { font-weight: 600; margin: 8px 0; }
 svg { width: 100%; height: auto; overflow: visible; }
@@ -31,7 +31,9 @@ svg text { fill: var(--ink); font-size: 13px; } svg .figure { font-variant-numer
 .scroll { overflow-x: auto; margin-top: 16px; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 12px; border-bottom: 1px solid var(--rule); text-align: right; white-space: nowrap; }
-th:first-child, td:last-child, .contestants td { text-align: left; } .contestants td { white-space: normal; }
+th:first-child, .words, .contestants td { text-align: left; }
+.contestants td, .words { white-space: normal; min-width: 180px; } tbody th, td { vertical-align: top; }
+td.words { color: var(--quiet); } .overview { margin-bottom: 16px; } .overview .best { font-weight: 700; }
 thead th { color: var(--quiet); font-weight: 500; }
 .warning { color: var(--warn); } footer { margin: 48px 0 0; font-size: 13px; }
 `

@@ -31,6 +31,8 @@ export interface ContestantSummary {
 export interface ScenarioSummary {
   readonly scenario: ScenarioResult
   readonly contestants: readonly ContestantSummary[]
+  /** Of whoever had most. */
+  readonly rounds: number
   /** Contestants that gave nothing, with the reason. */
   readonly without: readonly { readonly name: string; readonly reason: string }[]
 }
@@ -46,9 +48,11 @@ export function summarizeScenario(scenario: ScenarioResult): ScenarioSummary {
   const names = [...new Set(scenario.measurements.map(({ contestant }) => contestant))]
   const plain = new Map(names.map(name => [name, plainFigures(scenario, name)]))
   const failed = [...new Set(scenario.failures.map(({ contestant }) => contestant))]
+  const contestants = names.map(name => summarizeContestant(scenario, name, plain))
   return {
     scenario,
-    contestants: names.map(name => summarizeContestant(scenario, name, plain)),
+    contestants,
+    rounds: Math.max(0, ...contestants.map(({ rounds }) => rounds)),
     without: [
       ...failed
         .filter(name => !names.includes(name))
@@ -101,6 +105,14 @@ function summarizeContestant(
   }
 }
 
+/** "1 of 5 rounds" for a scenario that has fewer than were asked for; null for any other, and for one that has none. */
+export function fewerRounds(summary: ScenarioSummary, { interrupted, options }: BenchResult): string | null {
+  const { rounds, scenario } = summary
+  if (rounds === 0 || rounds >= options.rounds) return null
+  const why = interrupted || scenario.failures.length > 0 ? '' : ', as there was no time for more'
+  return `${rounds} of ${options.rounds} rounds${why}`
+}
+
 /** Rates are what everything is named by: "ops_per_s", "up_bytes_per_s". */
 function isRate({ name, better }: Metric): boolean {
   return better === 'higher' && name.endsWith('_per_s')
@@ -132,7 +144,15 @@ function summarizeLatency(measurements: readonly Measurement[], percentile: numb
 }
 
 function reasonsOf({ failures }: ScenarioResult, name: string): readonly string[] {
-  return [...new Set(failures.filter(({ contestant }) => contestant === name).map(({ reason }) => reason))]
+  const own = failures.filter(({ contestant }) => contestant === name)
+  return [...new Set(own.map(({ reason }) => withoutName(reason, name)))]
+}
+
+/** Who it was stands in front of it anyway. */
+function withoutName(reason: string, name: string): string {
+  return reason.startsWith(`${name}:`) || reason.startsWith(`${name} `)
+    ? reason.slice(name.length + 1).trimStart()
+    : reason
 }
 
 function ratio(value: number, to: number | undefined): number | null {

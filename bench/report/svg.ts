@@ -118,12 +118,17 @@ export function logarithmicAxis(values: readonly number[], format: (value: numbe
   }
 }
 
-/** From zero, with about four round ticks. */
-export function linearAxis(values: readonly number[], format: (value: number) => string): Axis {
+/** From zero, with about four round ticks: round in the unit that 1024 bytes and their powers make, where `base` is 1024. */
+export function linearAxis(
+  values: readonly number[],
+  format: (value: number) => string,
+  base: 1000 | 1024 = 1000,
+): Axis {
   const high = Math.max(...values, Number.MIN_VALUE)
-  const rough = high / 4
+  const unit = base === 1000 ? 1 : base ** Math.max(0, Math.floor(Math.log(high) / Math.log(base)))
+  const rough = high / unit / 4
   const power = 10 ** Math.floor(Math.log10(rough))
-  const step = ([1, 2, 5, 10].find(factor => factor * power >= rough) ?? 10) * power
+  const step = ([1, 2, 5, 10].find(factor => factor * power >= rough) ?? 10) * power * unit
   const count = Math.ceil(high / step)
   return {
     ticks: Array.from({ length: count + 1 }, (_, index) => index * step),

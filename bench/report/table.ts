@@ -2,15 +2,21 @@
 
 import type { BenchResult } from '../result.ts'
 import type { Metric } from '../scenario.ts'
-import { spread } from '../statistics.ts'
-import { directName, summarizeResult, type ContestantSummary, type ScenarioSummary } from './summary.ts'
-import { formatFigure, formatPercent, formatRatio, shortName } from './units.ts'
+import {
+  directName,
+  fewerRounds,
+  summarizeResult,
+  type ContestantSummary,
+  type Figure,
+  type ScenarioSummary,
+} from './summary.ts'
+import { againstTheNumber, formatFigure, formatRatio, formatSpread, shortName } from './units.ts'
 
 export function renderTable(result: BenchResult): string {
   const { interrupted } = result
   return [
     header(result),
-    ...summarizeResult(result).map(scenario => renderScenario(scenario, result.options.rounds)),
+    ...summarizeResult(result).map(summary => renderScenario(summary, fewerRounds(summary, result))),
     ...(interrupted ? ['Stopped before its end: these are the rounds until then.\n'] : []),
   ].join('\n')
 }
@@ -26,7 +32,7 @@ function header({ environment, options, contestants, startedAt, tookMs }: BenchR
     ['system', `${environment.kernel}, Node.js ${environment.node}, kube-relay ${environment.kubeRelay}`],
     [
       'method',
-      `${rounds} rounds of ${durationMs / 1000} s after ${warmUpMs / 1000} s of warm-up, ` +
+      `${rounds} round${rounds === 1 ? '' : 's'} of ${durationMs / 1000} s after ${warmUpMs / 1000} s of warm-up, ` +
         `${threads} proxy thread${threads === 1 ? '' : 's'}, generator ${generator}`,
     ],
     ['pinning', environment.pinning],
@@ -44,43 +50,64 @@ function header({ environment, options, contestants, startedAt, tookMs }: BenchR
   return `${lines.map(([key, value]) => `${key.padEnd(width)}  ${value}`).join('\n')}\n`
 }
 
-function renderScenario({ scenario, contestants, without }: ScenarioSummary, rounds: number): string {
+function renderScenario(summary: ScenarioSummary, fewer: string | null): string {
+  const { scenario, contestants, without } = summary
   const metrics = scenario.metrics.filter(({ name }) => contestants.some(({ figures }) => figures.has(name)))
-  const [first] = metrics
-  const wide = metrics.length > mostColumns
-  const columns = [
-    '',
-    ...metrics.flatMap((metric, index) => [
-      shortName(metric.name),
-      ...(index === 0 ? ['±', '× direct', '× best other'] : []),
-    ]),
-    'notes',
-  ]
-  const rows = contestants.map(contestant => [
-    contestant.name,
-    ...metrics.flatMap((metric, index) => {
-      const figure = contestant.figures.get(metric.name)
-      if (figure === undefined) return ['–', ...(index === 0 ? ['', '–', '–'] : [])]
-      const value = `${figure.lowerBound ? '≥ ' : ''}${formatFigure(figure.median, metric)}`
-      const ratios = [
-        formatPercent(spread(figure) / 2),
-        formatRatio(figure.toDirect),
-        formatRatio(figure.toBestOther),
-      ]
-      return [value, ...(index === 0 ? ratios : [])]
-    }),
-    notesOn(contestant, rounds),
-  ])
   const notes = [
-    ...metrics.map(({ name, describe }) => `  ${shortName(name)}: ${describe}`),
+    ...[...describeMetrics(metrics)].map(([name, describe]) => `  ${name}: ${describe}`),
     ...without.map(({ name, reason }) => `  without ${name}: ${reason}`),
     ...contestants.flatMap(({ name, failures }) => failures.map(reason => `  ${name} failed: ${reason}`)),
   ]
   const table =
-    first === undefined
+    metrics.length === 0
       ? '  nothing was measured\n'
-      : align(wide ? metricRows(metrics, contestants, rounds) : [columns, ...rows])
-  return `${scenario.name}  ${scenario.describe}\n${table}${notes.join('\n')}\n`
+      : align(metrics.length > mostColumns ? metricRows(metrics, summary) : contestantRows(metrics, summary))
+  const title = `${scenario.name}  ${scenario.describe}${fewer === null ? '' : ` (${fewer})`}`
+  return `${title}\n${table}${notes.join('\n')}\n`
+}
+
+/** By name as in the table; those that are the same at several sizes once for all of them. */
+function describeMetrics(metrics: readonly Metric[]): ReadonlyMap<string, string> {
+  return new Map(
+    metrics.map(({ name, describe }) => [
+      shortName(name.replace(/@\d+$/, '')),
+      name.includes('@') ? againstTheNumber(describe) : describe,
+    ]),
+  )
+}
+
+/** Beside the first metric its spread and, where anybody has one, its ratios. */
+function contestantRows(
+  metrics: readonly Metric[],
+  { contestants, rounds }: ScenarioSummary,
+): readonly (readonly string[])[] {
+  const [first] = metrics
+  const main = contestants.flatMap(({ figures }) => figures.get(first?.name ?? '') ?? [])
+  const beside: readonly (readonly [string, (figure: Figure) => string])[] = [
+    ...(main.some(figure => figure.rounds > 1) ? [['', formatSpread] as const] : []),
+    ...(main.some(({ toDirect }) => toDirect !== null)
+      ? [['× direct', ({ toDirect }: Figure) => formatRatio(toDirect)] as const]
+      : []),
+    ...(main.some(({ toBestOther }) => toBestOther !== null)
+      ? [['× best other', ({ toBestOther }: Figure) => formatRatio(toBestOther)] as const]
+      : []),
+  ]
+  const columns = metrics.flatMap(metric => [
+    shortName(metric.name),
+    ...(metric === first ? beside.map(([title]) => title) : []),
+  ])
+  const rows = contestants.map(contestant => [
+    contestant.name,
+    ...metrics.flatMap(metric => {
+      const figure = contestant.figures.get(metric.name)
+      const value =
+        figure === undefined ? '–' : `${figure.lowerBound ? '≥ ' : ''}${formatFigure(figure.median, metric)}`
+      const more = beside.map(([, format]) => (figure === undefined ? '–' : format(figure)))
+      return [value, ...(metric === first ? more : [])]
+    }),
+    notesOn(contestant, rounds),
+  ])
+  return [['', ...columns, ''], ...rows]
 }
 
 /** With more metrics than that, each has a row, and each contestant a column. */
@@ -88,22 +115,20 @@ const mostColumns = 7
 
 function metricRows(
   metrics: readonly Metric[],
-  contestants: readonly ContestantSummary[],
-  rounds: number,
+  { contestants, rounds }: ScenarioSummary,
 ): readonly (readonly string[])[] {
+  const notes = contestants.map(contestant => notesOn(contestant, rounds))
   return [
-    ['', ...contestants.flatMap(({ name }) => [name, '±']), ''],
+    ['', ...contestants.flatMap(({ name }) => [name, '']), ''],
     ...metrics.map(metric => [
       shortName(metric.name),
       ...contestants.flatMap(({ figures }) => {
         const figure = figures.get(metric.name)
-        return figure === undefined
-          ? ['–', '']
-          : [formatFigure(figure.median, metric), formatPercent(spread(figure) / 2)]
+        return figure === undefined ? ['–', ''] : [formatFigure(figure.median, metric), formatSpread(figure)]
       }),
       '',
     ]),
-    ['notes', ...contestants.flatMap(contestant => [notesOn(contestant, rounds), '']), ''],
+    ...(notes.every(note => note === '') ? [] : [['', ...notes.flatMap(note => [note, '']), '']]),
   ]
 }
 

@@ -1,6 +1,7 @@
 // How figures are written for people: three significant digits, with the prefix that the unit has at that size.
 
 import type { Metric } from '../scenario.ts'
+import { spread, type Summary } from '../statistics.ts'
 
 /** "12.3 k/s", "1.25 GB/s", "45.6 µs", "18.2 KiB": short, and with its unit. */
 export function formatFigure(value: number, { unit }: Pick<Metric, 'unit'>): string {
@@ -35,14 +36,24 @@ export function formatPercent(part: number): string {
   return `${Math.round(part * 100)} %`
 }
 
-/** "ops/s", "cpu/op", "latency p99": as a column's head. */
+/** "±20 %"; nothing for a single round, which shows no spread. */
+export function formatSpread(summary: Summary): string {
+  return summary.rounds < 2 ? '' : `±${formatPercent(spread(summary) / 2)}`
+}
+
+/** "ops/s", "cpu/op", "latency p99", "list @1,000": as a column's head. Units stand beside the figures. */
 export function shortName(metric: string): string {
   return metric
-    .replace(/^latency_(p[\d.]+)_us$/, 'latency $1')
+    .replace(/(?<!_per)_(us|ms|s|percent)(?=@|$)/, '')
     .replace(/_per_/g, '/')
     .replaceAll('_', ' ')
-    .replace(/\bcpu us\b/, 'cpu')
-    .replace(/\bcpu s\b/, 'cpu')
+    .replace(/\bcpu (us|s)\b/, 'cpu')
+    .replace(/@(\d+)$/, (_, size: string) => ` @${new Intl.NumberFormat('en').format(Number(size))}`)
+}
+
+/** "for each change, at 1000 Services" is "for each change, against the number of Services". */
+export function againstTheNumber(describe: string): string {
+  return describe.replace(/, at [\d,.]+ (\S+)$/, ', against the number of $1')
 }
 
 function withPrefix(value: number, base: number, units: readonly string[]): string {

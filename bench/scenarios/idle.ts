@@ -21,7 +21,7 @@ const settleMs = 700
 export function idle(tools: LoadTools): Scenario {
   return {
     name: 'idle',
-    describe: `${connections} open connections without traffic`,
+    describe: `${new Intl.NumberFormat('en').format(connections)} open connections without traffic`,
     metrics: [
       {
         name: 'bytes_per_connection',
@@ -42,6 +42,7 @@ export function idle(tools: LoadTools): Scenario {
         describe: 'connections opened per second, each with one request and its response',
       },
     ],
+    growth: { memory_bytes: "memory of the proxy's processes, against the number of open connections" },
     measure: async (contestant, round, options) => {
       failUnlessEnoughDescriptors()
       return takeTurn(tools, contestant, { kind: 'rr', requestBytes, responseBytes }, options, async turn => {

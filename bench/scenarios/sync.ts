@@ -47,7 +47,7 @@ const otherDescriptors = 500
 export function sync(sizes: readonly number[] = usualSizes): Scenario {
   return {
     name: 'sync',
-    describe: `an endpoint is replaced, among ${sizes.join(', ')} Services with ${endpointsPerService} endpoints each`,
+    describe: `an endpoint is replaced, among ${sizes.map(inWords).join(', ')} Services with ${endpointsPerService} endpoints each`,
     metrics: metricsFor(sizes),
     async measure(contestant, round, options) {
       const relay = asKubeRelay(contestant)
@@ -84,11 +84,12 @@ function metricsFor(sizes: readonly number[]): readonly Metric[] {
       name: `${name}@${services}`,
       unit,
       better: 'lower',
-      describe: `${describe}, at ${services} Services`,
+      describe: `${describe}, at ${inWords(services)} Services`,
     }))
+  const latency = `from an API change to the first connection that obeys it, at ${inWords(largest)} Services`
   return [
-    latencyMetric(99, `from an API change to the first connection that obeys it, at ${largest} Services`),
-    latencyMetric(50, `the same`),
+    latencyMetric(99, latency),
+    latencyMetric(50, latency),
     ...each('change_p50_ms', 'ms', 'from an API change to the first connection that obeys it, median'),
     ...each('agent_cpu_us_per_change', 'µs', "the agent's CPU time for a change, beside what it uses anyway"),
     ...each('agent_idle_cpu_us_per_s', 'µs/s', "the agent's CPU time per second without changes"),
@@ -99,6 +100,10 @@ function metricsFor(sizes: readonly number[]): readonly Metric[] {
     ...each('agent_peak_bytes', 'B', "the agent's memory at its highest"),
     ...each('workers_bytes', 'B', "the workers' memory"),
   ]
+}
+
+function inWords(count: number): string {
+  return new Intl.NumberFormat('en').format(count)
 }
 
 interface SizeResult {

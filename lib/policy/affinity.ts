@@ -18,6 +18,11 @@ const simultaneousMs = 200
 export class AffinityTable {
   /** In order of last use, least recent first; what was learned late may stand too far back. */
   readonly #clients = new Map<string, Entry>()
+  /**
+   * Goes on from the last one that was forgotten; there is no entry before that. A new iterator would have to pass all the
+   * holes that the forgotten ones leave at a Map's beginning until it is made anew.
+   */
+  readonly #oldest = this.#clients.keys()
   readonly #maxClients: number
 
   constructor(maxClients: number = maxAffinityClients) {
@@ -84,7 +89,7 @@ export class AffinityTable {
     this.#clients.delete(clientIp)
     this.#clients.set(clientIp, entry)
     if (this.#clients.size <= this.#maxClients) return
-    const [oldest] = this.#clients.keys()
+    const { value: oldest } = this.#oldest.next()
     if (oldest !== undefined) this.#clients.delete(oldest)
   }
 }

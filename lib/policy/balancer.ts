@@ -31,8 +31,8 @@ class RoundRobin<E extends Balanced> implements Balancer<E> {
   protected next = 0
 
   update(endpoints: readonly E[]): void {
-    const position = new Map(endpoints.map((endpoint, index) => [endpoint, index]))
     const old = this.endpoints
+    const position = new Map(old.length === 0 ? [] : endpoints.map((endpoint, index) => [endpoint, index]))
     let next = 0
     for (let step = 0; step < old.length; step++) {
       const kept = position.get(old[(this.next + step) % old.length] as E)
@@ -93,14 +93,24 @@ class RandomPick<E extends Balanced> implements Balancer<E> {
   }
 
   pick(skip: (endpoint: E) => boolean): E | null {
-    const left = this.#endpoints.some(skip)
-      ? this.#endpoints.filter(endpoint => !skip(endpoint))
-      : this.#endpoints
-    const first = Math.floor(this.#random() * left.length)
-    const one = left[first] ?? null
-    if (one === null || this.#choices === 1 || left.length < 2) return one
-    const second = Math.floor(this.#random() * (left.length - 1))
-    const other = left[second < first ? second : second + 1] as E
-    return other.active < one.active ? other : one
+    // Mostly nobody is to be skipped, and then looking at all of them would be for nothing. Whoever is chosen among all and
+    // isn't skipped is as likely as any other such one.
+    const [one, other] = this.#choose(this.#endpoints)
+    if (one !== null && !skip(one) && (other === null || !skip(other))) return lessBusy(one, other)
+    const left = this.#endpoints.filter(endpoint => !skip(endpoint))
+    return left.length === 0 ? null : lessBusy(...this.#choose(left))
   }
+
+  /** One of them, and a different one beside it where two are to be compared. */
+  #choose(endpoints: readonly E[]): readonly [E | null, E | null] {
+    const first = Math.floor(this.#random() * endpoints.length)
+    const one = endpoints[first] ?? null
+    if (this.#choices === 1 || endpoints.length < 2) return [one, null]
+    const second = Math.floor(this.#random() * (endpoints.length - 1))
+    return [one, endpoints[second < first ? second : second + 1] ?? null]
+  }
+}
+
+function lessBusy<E extends Balanced>(one: E | null, other: E | null): E | null {
+  return one !== null && other !== null && other.active < one.active ? other : one
 }

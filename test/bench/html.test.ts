@@ -1,9 +1,15 @@
 import { test } from 'tap'
 import { renderHtml } from '../../bench/report/html.ts'
 import { barChart, linearAxis, lineChart, logarithmicAxis, percentileAxis } from '../../bench/report/svg.ts'
+import type { Measurement } from '../../bench/scenario.ts'
 import { latencyOf, measurement, result, rounds, scenario } from './results.ts'
 
 const latency = latencyOf(...Array.from({ length: 1000 }, (_, index) => index + 1))
+
+const measured = (each: Measurement): Measurement => ({
+  ...each,
+  values: { 'memory_bytes@1000': 2 ** 20, 'memory_bytes@2000': 200 * 2 ** 20 },
+})
 
 const page = renderHtml(
   result([
@@ -12,6 +18,11 @@ const page = renderHtml(
       ...rounds('kube-relay', [500, 400, 600], 20, { latency, errors: { ECONNRESET: 2 } }),
       ...rounds('<b>&"x"</b>', [1], 1),
     ]),
+    scenario([...rounds('pipe', [1], 10), ...rounds('kube-relay', [2], 20)].map(measured), {
+      name: 'idle',
+      metrics: [],
+      growth: { memory_bytes: 'memory, against the number of open connections' },
+    }),
     scenario(
       [100, 1000, 10_000].map(count => measurement('kube-relay', { [`sync_ms@${count}`]: count / 100 })),
       {
@@ -42,10 +53,12 @@ void test('each chart is there', async t => {
     'operations per second (higher is better)',
     'CPU time per operation (lower is better)',
     'latency, by percentile (lower is better)',
+    'memory, against the number of open connections',
     'a change, at 100 Services (lower is better)',
     'a change, against the number of Services',
   ])
   t.match(page, /≥ 1,000\/s/)
+  t.match(page, />150 MiB</, 'a round number of bytes')
   t.match(page, /errors: 6 ECONNRESET/)
   t.match(page, /Without pipe: it &#60;cannot&#62;/)
   t.notMatch(page, /NaN|undefined|Infinity/)
@@ -60,6 +73,18 @@ void test('tags are closed, as XML wants it in SVG', async t => {
     }
     t.strictSame(open, [])
   }
+})
+
+void test('an overview says who is best, leads to each scenario, and leaves direct out of it', async t => {
+  const [overview = ''] = /<table class="overview">.*?<\/table>/s.exec(page) ?? []
+  t.match(overview, /<a href="#tcp-rr">/)
+  t.match(overview, /<td>≥ 1,000\/s<\/td>.*<td class="best">500\/s<\/td>/)
+  t.match(page, /<section id="tcp-rr">/)
+})
+
+void test('few measurements make no chart of percentiles', async t => {
+  const few = rounds('kube-relay', [1, 1, 1], 1, { latency: latencyOf(1, 2, 3) })
+  t.notMatch(renderHtml(result([scenario(few)])), /by percentile/)
 })
 
 void test('a stopped run without anything', async t => {
@@ -88,6 +113,8 @@ void test('axes', async t => {
   const linear = linearAxis([0, 83], String)
   t.strictSame(linear.ticks, [0, 50, 100])
   t.equal(linear.at(50), 0.5)
+  const bytes = linearAxis([0, 900 * 2 ** 20], String, 1024)
+  t.strictSame(bytes.ticks, [0, 500 * 2 ** 20, 1000 * 2 ** 20])
   const log = logarithmicAxis([1, 10_000], String)
   t.strictSame(log.ticks, [1, 10, 100, 1000, 10_000])
   t.equal(log.at(100), 0.5)

@@ -54,6 +54,28 @@ void test('a process that works is seen to work', async t => {
   t.equal(memoryOf([pid]), 0)
 })
 
+void test('the little work of many processes is not lost between ticks', async t => {
+  // Each works far less than a hundredth of a second after its start, which is what /proc/PID/stat counts in.
+  const children = Array.from({ length: 8 }, () =>
+    spawn(
+      'sh',
+      ['-c', 'echo up; read -r line; for i in 1 2 3 4 5 6 7 8 9; do :; done; echo done; read -r line'],
+      {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      },
+    ),
+  )
+  t.teardown(() => children.forEach(child => child.kill('SIGKILL')))
+  await Promise.all(children.map(({ stdout }) => once(stdout, 'data')))
+  const pids = children.map(({ pid = 0 }) => pid)
+  const before = sampleCpu(pids)
+  const done = children.map(({ stdout }) => once(stdout, 'data'))
+  for (const { stdin } of children) stdin.write('go\n')
+  await Promise.all(done)
+  const after = sampleCpu(pids)
+  for (const pid of pids) t.ok((after.own.get(pid) ?? 0) > (before.own.get(pid) ?? 0), String(pid))
+})
+
 void test('how busy cores were', async t => {
   const before = coresOf(
     'cpu  9 9 9 9\ncpu0 100 0 100 800 0 0 0 0 0 0\ncpu1 0 0 0 1000 0 0 0 0 0 0\nintr 1\n',

@@ -6,7 +6,7 @@ import { compareResults, differentConditions, renderComparison } from '../../ben
 import { readResult, renderJson } from '../../bench/report/json.ts'
 import { summarizeScenario } from '../../bench/report/summary.ts'
 import { renderTable } from '../../bench/report/table.ts'
-import { formatFigure } from '../../bench/report/units.ts'
+import { formatFigure, shortName } from '../../bench/report/units.ts'
 import { latencyOf, measurement, result, rounds, scenario } from './results.ts'
 
 const three = scenario([
@@ -65,14 +65,41 @@ void test('the table', async t => {
     ),
   )
   t.match(text, /Some CPU, 4 cores, 8 GiB/)
-  t.match(text, /^ {2}direct +≥ 1,000\/s +10 % +– +– .*server at its limit$/m)
-  t.match(text, /^ {2}kube-relay +500\/s +20 % +0\.50× +0\.71× +20 µs$/m)
+  t.match(text, /^ {2}direct +≥ 1,000\/s +±10 % +– +– .*server at its limit$/m)
+  t.match(text, /^ {2}kube-relay +500\/s +±20 % +0\.50× +0\.71× +20 µs$/m)
   t.match(text, /^ {2}haproxy .*ERRORS: 3 ECONNRESET; 1 of 3 rounds$/m)
   t.match(text, /without socat: it is too old/)
-  t.match(text, /without nginx: nginx: unknown directive/)
-  t.match(text, /haproxy failed: haproxy: has ended \(exit code 1\)/)
+  t.match(text, /without nginx: unknown directive/)
+  t.match(text, /haproxy failed: has ended \(exit code 1\)/)
   t.match(text, /Stopped before its end/)
   t.notMatch(text, /latency/, 'a metric without a value has no column')
+})
+
+void test('one round shows no spread, and one contestant no ratio', async t => {
+  const alone = scenario(rounds('kube-relay', [500], 20))
+  const text = renderTable(result([alone]))
+  t.match(text, /^tcp-rr {2}requests and responses \(1 of 3 rounds, as there was no time for more\)$/m)
+  t.match(text, /^ +ops\/s +cpu\/op$/m)
+  t.match(text, /^ {2}kube-relay +500\/s +20 µs$/m)
+  t.match(renderTable(result([alone], { interrupted: true })), /\(1 of 3 rounds\)/)
+})
+
+void test('what was measured at many sizes has a row for each, and is described once', async t => {
+  const sizes = [10, 100, 1000, 10_000]
+  const names = ['agent_cpu_us_per_change', 'list_s']
+  const metrics = names.flatMap(name =>
+    sizes.map(size => ({
+      name: `${name}@${size}`,
+      unit: 'µs',
+      better: 'lower' as const,
+      describe: `what ${name} is, at ${size} Services`,
+    })),
+  )
+  const values = Object.fromEntries(metrics.map(({ name }, index) => [name, index]))
+  const text = renderTable(result([scenario([measurement('kube-relay', values)], { name: 'sync', metrics })]))
+  t.match(text, /^ {2}agent cpu\/change @1,000 +2 µs$/m)
+  t.match(text, /^ {2}list @10,000 +7 µs$/m)
+  t.equal(text.match(/what list_s is, against the number of Services/g)?.length, 1)
 })
 
 void test('a scenario without a single measurement', async t => {
@@ -96,6 +123,21 @@ void test('figures are short and have units', async t => {
     [NaN, 'µs', '– µs'],
   ]
   for (const [value, unit, text] of cases) t.equal(formatFigure(value, { unit }), text)
+})
+
+void test('names of metrics are short, and leave the unit to the figure', async t => {
+  for (const [name, short] of [
+    ['ops_per_s', 'ops/s'],
+    ['cpu_us_per_op', 'cpu/op'],
+    ['cpu_s_per_gb', 'cpu/gb'],
+    ['latency_p99_us', 'latency p99'],
+    ['added_connect_p99_us', 'added connect p99'],
+    ['lost_percent', 'lost'],
+    ['change_p50_ms@10000', 'change p50 @10,000'],
+    ['agent_idle_cpu_us_per_s@100', 'agent idle cpu/s @100'],
+  ] as const) {
+    t.equal(shortName(name), short)
+  }
 })
 
 void test('a comparison', async t => {

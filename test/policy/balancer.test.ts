@@ -160,11 +160,23 @@ void test('random: each endpoint has the same interval of the source', async t =
     ['a', 'a', 'b', 'c', 'd', 'd'],
   )
   t.strictSame(
-    [0, 0.34, 0.67].map(value => at(value, ['b'])),
-    ['a', 'c', 'd'],
+    [0, 0.34, 0.67, 0.76].map(value => at(value, ['b'])),
+    ['a', 'c', 'c', 'd'],
     'skipped ones are passed by',
   )
   t.equal(at(0.5, ['a', 'b', 'c', 'd']), null, 'all skipped')
+})
+
+void test('random: who is not skipped is as likely as any other such one', async t => {
+  const picked = new Map<string | null, number>()
+  for (const first of [0, 1, 2, 3]) {
+    for (const second of [0, 1, 2]) {
+      const source = numbers((first + 0.5) / 4, (second + 0.5) / 3)
+      const name = named('random', ['a', 'b', 'c', 'd'], source).pick(['b'])
+      picked.set(name, (picked.get(name) ?? 0) + 1)
+    }
+  }
+  t.same(Object.fromEntries(picked), { a: 4, c: 4, d: 4 })
 })
 
 const fewest: readonly [
@@ -257,7 +269,7 @@ void test('p2c: of two different ones the one with fewer connections', async t =
 
 void test('p2c: one endpoint takes one number, none takes none into account', async t => {
   t.equal(named('p2c', ['a'], numbers(0.9)).pick(), 'a')
-  t.equal(named('p2c', ['a', 'b'], numbers(0.9)).pick(['a']), 'b', 'the only one left')
+  t.equal(named('p2c', ['a', 'b'], numbers(0.9, 0.9, 0.9)).pick(['a']), 'b', 'the only one left')
   t.equal(named('p2c', ['a'], numbers(0.9)).pick(['a']), null)
   const both = named('p2c', ['a', 'b'], () => 0.9)
   both.set({ a: 3, b: 4 })

@@ -8,6 +8,7 @@ function endpoint(ip: string, fields: Partial<SliceEndpoint> = {}): SliceEndpoin
   return {
     ip,
     nodeName: '',
+    zone: '',
     ready: true,
     serving: true,
     terminating: false,
@@ -557,6 +558,7 @@ const hints = fc.subarray(['1', '2'])
 const anyEndpoint = fc.record({
   ip: fc.constant('a'),
   nodeName: fc.constantFrom('', 'node-1', 'node-2'),
+  zone: fc.constant(''),
   ready: fc.boolean(),
   serving: fc.boolean(),
   terminating: fc.boolean(),

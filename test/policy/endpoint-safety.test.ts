@@ -1,4 +1,7 @@
+import * as fc from 'fast-check'
+import ipaddr from 'ipaddr.js'
 import { test } from 'tap'
+import { isHostAddress } from '../../lib/model/address.ts'
 import { unsafeEndpoint } from '../../lib/policy/endpoint-safety.ts'
 
 const refused: readonly [string, string][] = [
@@ -44,4 +47,27 @@ void test('loopback alone can be allowed', async t => {
   for (const [ip, reason] of refused) {
     t.equal(unsafeEndpoint(ip, true), reason === 'a loopback address' ? null : reason, ip)
   }
+})
+
+void test('IPv4 addresses are judged as ipaddr.js sorts them', async t => {
+  const unsafe: Readonly<Record<string, string>> = {
+    unspecified: 'an unspecified address',
+    loopback: 'a loopback address',
+    linkLocal: 'a link-local address',
+    multicast: 'a multicast address',
+    broadcast: 'the broadcast address',
+  }
+  const octet = fc.integer({ min: 0, max: 255 })
+  const first = fc.oneof(octet, fc.constantFrom(0, 127, 169, 223, 224, 239, 240, 255))
+  const second = fc.oneof(octet, fc.constantFrom(254, 255))
+  fc.assert(
+    fc.property(fc.tuple(first, second, octet, fc.oneof(octet, fc.constant(255))), octets => {
+      const ip = octets.join('.')
+      const range = ipaddr.parse(ip).range()
+      const isHost = !['unspecified', 'multicast', 'broadcast'].includes(range)
+      return unsafeEndpoint(ip, false) === (unsafe[range] ?? null) && isHostAddress(ip) === isHost
+    }),
+    { numRuns: 500, examples: [[[255, 255, 255, 255]], [[169, 254, 0, 1]]] },
+  )
+  t.pass()
 })

@@ -6,6 +6,7 @@ import type { ClusterAccess } from '../lib/kube/cluster-access.ts'
 import { loadClusterAccess } from '../lib/kube/load-cluster-access.ts'
 import { reasonOf } from '../lib/model/error.ts'
 import type { CheckResult } from '../lib/ops/check-result.ts'
+import { accessLogFileOf } from './access-log-flags.ts'
 import { addClusterFlags, nodeNameFrom, type ClusterFlags } from './flags.ts'
 import { parseWorkers } from './life-cycle-flags.ts'
 import { chosenStateDirectory, usualStateDirectory } from './state-directory.ts'
@@ -16,6 +17,7 @@ interface CheckFlags extends ClusterFlags, Pick<VipFlags, 'vipMode'> {
   readonly api: boolean
   readonly workers: number
   readonly stateDir?: string
+  readonly accessLog: string
 }
 
 export function checkCommand(): Command {
@@ -28,6 +30,7 @@ export function checkCommand(): Command {
     )
     .addOption(vipModeOption())
     .option('--state-dir <dir>', `as for run (default: $STATE_DIRECTORY, else ${usualStateDirectory})`)
+    .option('--access-log <file>', 'as for run', 'off')
     .addHelpText(
       'after',
       '\nExamples:\n  kube-relay check --kubeconfig ~/.kube/config\n  kube-relay check --no-api',
@@ -46,6 +49,7 @@ async function check(flags: CheckFlags): Promise<void> {
     workers: flags.workers,
     vipMode: flags.vipMode,
     stateDir: chosenStateDirectory(flags.stateDir, process.env, usualStateDirectory),
+    accessLog: accessLogFileOf(flags.accessLog),
   })
   const width = Math.max(...results.map(({ name }) => name.length))
   process.stdout.write(results.map(result => render(result, width)).join(''))

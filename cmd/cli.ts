@@ -5,13 +5,17 @@ import { Command } from 'commander'
 import { reasonOf, RelayError } from '../lib/model/error.ts'
 import { version } from '../lib/version.ts'
 import { checkCommand } from './check.ts'
+import { completionCommand } from './completion.ts'
 import { devCommand } from './dev.ts'
+import { explainCommand } from './explain.ts'
+import { readyCommand } from './ready.ts'
 import { reloadCommand } from './reload.ts'
 import { runCommand } from './run.ts'
 import { samplePodCommand } from './sample-pod.ts'
 import { statusCommand } from './status.ts'
 
-export async function main(argv: readonly string[]): Promise<void> {
+/** The program with all its commands; `argv`: the command line that it is for. */
+export async function createProgram(argv: readonly string[]): Promise<Command> {
   const program = new Command('kube-relay')
     .description('A userspace kube-proxy: proxies TCP and UDP from Service addresses to ready endpoints.')
     .version(version, '-V, --version')
@@ -21,10 +25,17 @@ export async function main(argv: readonly string[]): Promise<void> {
   program.addCommand(runCommand())
   program.addCommand(devCommand())
   program.addCommand(statusCommand())
+  program.addCommand(explainCommand())
+  program.addCommand(readyCommand())
   program.addCommand(reloadCommand())
   program.addCommand(checkCommand())
   program.addCommand(await benchCommand(argv))
-  program.addCommand(samplePodCommand(), { hidden: true })
+  program.addCommand(completionCommand())
+  return program.addCommand(samplePodCommand(), { hidden: true })
+}
+
+export async function main(argv: readonly string[]): Promise<void> {
+  const program = await createProgram(argv)
   for (const command of [program, ...program.commands]) {
     command.exitOverride(error => process.exit(error.exitCode === 0 ? 0 : 2))
   }
@@ -42,7 +53,8 @@ export async function main(argv: readonly string[]): Promise<void> {
 /** What only the benchmark needs is loaded for it alone: an agent's start has no time for that. */
 async function benchCommand(argv: readonly string[]): Promise<Command> {
   const description = 'measure this proxy, and those you would otherwise run, side by side on this machine'
-  if (!argv.includes('bench')) return new Command('bench').description(description)
+  if (!argv.includes('bench') && !argv.includes('completion'))
+    return new Command('bench').description(description)
   return (await import('./bench.ts')).benchCommand().description(description)
 }
 
@@ -57,6 +69,7 @@ Examples:
   kube-relay run --kubeconfig ~/.kube/config      proxy for a cluster
   kube-relay run --manifests ./services           proxy for Services in YAML files, without a cluster
   kube-relay status                               what the agent on this machine serves now
+  kube-relay explain 10.96.0.10:80                what becomes of a connection to this address, and why
   kube-relay reload                               make it begin anew with the files now on disk
   kube-relay check --kubeconfig ~/.kube/config    can this node run it, and what is missing
   kube-relay bench all --html report.html         measure it beside other proxies, on this machine`

@@ -15,7 +15,9 @@ import { loadKubeProxyConfiguration } from '../lib/config/kube-proxy-configurati
 import { NodePortAddresses } from '../lib/control/node-port-addresses.ts'
 import type { VipMode } from '../lib/model/vip-mode.ts'
 import type { LogFormat, LogLevel } from '../lib/ops/log.ts'
+import { ownCommand } from '../lib/own-program.ts'
 import { defaultPassiveHealth } from '../lib/policy/passive-health.ts'
+import { accessLogConfigurationFrom, type AccessLogFlags } from './access-log-flags.ts'
 import type { LogFlags, NodeFlags, ProxyFlags } from './flags.ts'
 import type { LifeCycleFlags } from './life-cycle-flags.ts'
 import { ignoredFlagsOf } from './ignored-flags.ts'
@@ -102,6 +104,7 @@ export function configurationFrom(
   type Flags = ProxyFlags &
     LifeCycleFlags &
     ServerFlags &
+    AccessLogFlags &
     Partial<NodeFlags & HardFailFlags & VipFlags> & { kubeconfig?: string }
   const flags = command.opts<Flags>()
   const { level, format } = logSettingsFrom(command)
@@ -121,6 +124,8 @@ export function configurationFrom(
     oomScoreAdj: flags.oomScoreAdj ?? null,
     logFormat: format,
     logLevel: level,
+    ...accessLogConfigurationFrom(flags),
+    metricsPerService: flags.metricsPerService === 'on',
     proxySettings: {
       balance: flags.balance,
       proxyProtocol: flags.proxyProtocol.value,
@@ -172,21 +177,26 @@ export function agentOptionsFrom(
         ? null
         : {
             count: configuration.workers,
-            command: ownCommand('worker'),
+            command: ownCommand(['worker'], { nodeOptions: process.execArgv }),
             log: { level: configuration.logLevel, format: configuration.logFormat },
             orphanGraceMs: configuration.orphanGraceMs,
             shutdownTimeoutMs: configuration.shutdownTimeoutMs,
           },
     stateDir: configuration.stateDir,
+    accessLog:
+      configuration.accessLog === null
+        ? null
+        : {
+            path: configuration.accessLog,
+            format: configuration.accessLogFormat,
+            sample: configuration.accessLogSample,
+            node: configuration.nodeName,
+          },
+    metricsPerService: configuration.metricsPerService,
     metricsBindAddress: configuration.metricsBindAddress,
     healthzBindAddress: configuration.healthzBindAddress,
     configz: configz(configuration),
   }
-}
-
-/** How this program is started again for one of its own commands: what is on disk then is what runs. */
-export function ownCommand(name: string): readonly string[] {
-  return [process.execPath, ...process.execArgv, process.argv[1] ?? '', name]
 }
 
 function isGiven(command: Command, name: string): boolean {

@@ -13,21 +13,18 @@ export interface ControlPlaneFlags {
   readonly dnsAddress: BindAddress
 }
 
-/** The default is the folder of `--manifests`, with the words that --help has for it. */
+/** `manifests`: what --help says of the folder that is meant without `--manifests`. */
 export function addControlPlaneFlags(
   command: Command,
-  {
-    group,
-    manifests,
-  }: { readonly group: string; readonly manifests?: readonly [folder: string, text: string] },
+  { group, manifests }: { readonly group: string; readonly manifests?: string },
 ): Command {
-  const manifestsFlag = new Option(
-    '--manifests <dir>',
-    'a folder (or file) of YAML manifests to serve; editing a file there applies it',
-  )
+  const usual = manifests === undefined ? '' : ` (default: ${manifests})`
   return command
     .optionsGroup(group)
-    .addOption(manifests ? manifestsFlag.default(...manifests) : manifestsFlag)
+    .option(
+      '--manifests <dir>',
+      `a folder (or file) of YAML manifests to serve; editing a file there applies it${usual}`,
+    )
     .option('--data-file <file>', 'keep what is written through the API in this file, over restarts')
     .option('--service-cluster-ip-range <cidrs>', 'where cluster IPs come from', '127.96.0.0/16')
     .option(

@@ -1,13 +1,16 @@
 // kube-relay dev: everything on one machine for a first look. An embedded control plane, sample pods as processes, and
 // the agent, all on loopback, with the example Services unless others are given.
 
-import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { Command } from 'commander'
-import { RelayError } from '../lib/model/error.ts'
+import { reasonOf, RelayError } from '../lib/model/error.ts'
 import { renderStatus, type StatusDocument } from '../lib/ops/status.ts'
-import { startStandalone, type StandaloneAgent } from '../lib/standalone-agent.ts'
-import { agentOptionsFrom, configurationFrom, logSettingsFrom, ownCommand } from './configuration.ts'
+import { filesInside, isSingleExecutable, ownCommand, ownFile, ownFolder } from '../lib/own-program.ts'
+import type { StandaloneAgent } from '../lib/standalone-agent.ts'
+import { addAccessLogFlags, failUnlessWritable } from './access-log-flags.ts'
+import { agentOptionsFrom, configurationFrom, logSettingsFrom } from './configuration.ts'
 import {
   addControlPlaneFlags,
   controlPlaneOptionsFrom,
@@ -25,12 +28,13 @@ export function devCommand(): Command {
   )
   addControlPlaneFlags(command, {
     group: 'Control plane:',
-    manifests: [examplesFolder(), 'the examples that come with kube-relay'],
+    manifests: 'the examples that come with kube-relay',
   })
   addProxyFlags(command, { nodePortAddresses: 'localhost' })
   addLifeCycleFlags(command, { workers: '0', shutdownTimeout: '5s', stateDir: 'off' })
   addServerFlags(command, { healthz: 'off' })
   addLogFlags(command, 'warn')
+  addAccessLogFlags(command)
   return command.addHelpText('after', examples).action(dev)
 }
 
@@ -49,12 +53,15 @@ async function dev(flags: ControlPlaneFlags & LifeCycleFlags, command: Command):
     vipMode: 'none',
     stateDir: stateDirectory({ flag: flags.stateDir, env: {}, usual: null, log }),
   })
+  failUnlessWritable(configuration.accessLog)
   const options = { ...agentOptionsFrom(configuration), log }
+  // Not loaded for other commands: the schemas of a whole API server are in it.
+  const { startStandalone } = await import('../lib/standalone-agent.ts')
   const running = await startStandalone({
     ...options,
-    ...controlPlaneOptionsFrom(flags),
+    ...controlPlaneOptionsFrom({ ...flags, manifests: flags.manifests ?? examplesFolder() }),
     reread: async () => options,
-    samplePodCommand: ownCommand('sample-pod'),
+    samplePodCommand: ownCommand(['sample-pod'], { nodeOptions: process.execArgv }),
   })
   running.settled(15_000).then(
     status => process.stdout.write(welcome(status, running)),
@@ -102,15 +109,28 @@ function welcome(status: StatusDocument, standalone: StandaloneAgent): string {
 
 /** How a person calls this program: from a checkout by npm, which has the right Node.js; else by its name. */
 function typedCommand(): string {
+  if (isSingleExecutable) return process.argv0
   return import.meta.url.endsWith('.ts') ? 'npm run kube-relay --' : 'kube-relay'
 }
 
-/** In the source tree beside cmd/, in the built package one level further up. */
 function examplesFolder(): string {
-  const found = ['../examples', '../../examples']
-    .map(path => fileURLToPath(new URL(path, import.meta.url)))
-    .find(path => existsSync(path))
-  if (found === undefined)
+  const folder = ownFolder('examples') ?? unpacked('examples')
+  if (folder === null)
     throw new RelayError('INVALID_CONFIG', 'the examples folder is missing: give --manifests')
-  return found
+  return folder
+}
+
+/** A temporary copy of a folder inside the single executable, to look at and to change, until this process ends. */
+function unpacked(folder: string): string | null {
+  const names = filesInside(folder)
+  if (names.length === 0) return null
+  try {
+    const copy = mkdtempSync(path.join(tmpdir(), `kube-relay-${folder}-`))
+    process.on('exit', () => rmSync(copy, { recursive: true, force: true }))
+    for (const name of names) writeFileSync(path.join(copy, path.basename(name)), ownFile(name) ?? '')
+    return copy
+  } catch (error) {
+    const reason = `the ${folder} can't be unpacked: give --manifests, or set TMPDIR (${reasonOf(error)})`
+    throw new RelayError('INVALID_CONFIG', reason, { cause: error })
+  }
 }

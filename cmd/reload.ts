@@ -19,7 +19,7 @@ export function reloadCommand(): Command {
     .addHelpText(
       'after',
       '\nWhat it was started with stays; --config, the kubeconfig and the program itself are read again. The signal' +
-        '\nSIGHUP does the same.\n\nExamples:\n  kube-relay reload\n  systemctl kill --signal=HUP kube-relay',
+        '\nSIGHUP does the same.\n\nExamples:\n  kube-relay reload\n  systemctl reload kube-relay',
     )
     .action(async ({ agent }: { readonly agent: string }) => {
       const before = await agentProcess(agent)

@@ -8,11 +8,17 @@ import { loadClusterAccess } from '../lib/kube/load-cluster-access.ts'
 import { formatAddress } from '../lib/model/address.ts'
 import { RelayError, reasonOf } from '../lib/model/error.ts'
 import type { VipMode } from '../lib/model/vip-mode.ts'
+import { systemClock } from '../lib/ops/clock.ts'
 import type { Log } from '../lib/ops/log.ts'
 import { setOomScoreAdj } from '../lib/ops/oom-score.ts'
+import { openServiceManager } from '../lib/ops/service-manager.ts'
 import { enableTcpMigrateReq } from '../lib/ops/tcp-migrate.ts'
 import { tryBind } from '../lib/ops/try-bind.ts'
+import { cleanUp } from '../lib/clean-up.ts'
 import { startReloadableAgent } from '../lib/reloadable-agent.ts'
+import { readNode } from '../lib/vip/node-readings.ts'
+import { enableNonlocalBind } from '../lib/vip/nonlocal-bind.ts'
+import { addAccessLogFlags, failUnlessWritable } from './access-log-flags.ts'
 import {
   agentOptionsFrom,
   applyBindAddressRules,
@@ -40,7 +46,7 @@ import {
 import { addIgnoredFlags } from './ignored-flags.ts'
 import { addLifeCycleFlags, type LifeCycleFlags } from './life-cycle-flags.ts'
 import { addHardFailFlags, addServerFlags } from './server-flags.ts'
-import { stateDirectory, usualStateDirectory } from './state-directory.ts'
+import { chosenStateDirectory, stateDirectory, usualStateDirectory } from './state-directory.ts'
 import { listenForSignals, serveUntilStopped, type Running } from './until-stopped.ts'
 import { addVipFlags, resolveVipMode, type VipFlags } from './vip-flags.ts'
 
@@ -88,12 +94,13 @@ export function runCommand(): Command {
   })
   addHardFailFlags(addServerFlags(command, { healthz: 'on' }))
   addLogFlags(command, 'info')
+  addAccessLogFlags(command)
   addControlPlaneFlags(command, { group: 'Without a cluster:' })
   addIgnoredFlags(addUselessActions(command))
   return command.addHelpText('after', examples).action(run)
 }
 
-/** What kube-proxy does once and ends: there are no kernel rules to remove, and nothing that takes root first. */
+/** What kube-proxy does once and ends: there are no kernel rules to remove, but settings that take more rights. */
 function addUselessActions(command: Command): Command {
   const action = (flag: string): Option =>
     new Option(`--${flag} [bool]`).argParser(parseBoolean).preset('true').default(false).hideHelp()
@@ -104,6 +111,9 @@ const examples = `
 kube-proxy's other flags (--proxy-mode, --conntrack-*, --iptables-*, --ipvs-* …) are accepted and have no effect;
 docs/COMPATIBILITY.md lists them.
 
+Signals: TERM and INT stop, and let connections end (--shutdown-timeout). HUP reloads. QUIT leaves at once, and the workers
+serve on until the next agent takes over: that is how a restart costs no connection.
+
 Examples:
   kube-relay run --kubeconfig /etc/kube-relay/kubeconfig
   kube-relay run --config /var/lib/kube-proxy/config.conf --hostname-override node-1
@@ -113,11 +123,12 @@ Examples:
 
 async function run(_: unknown, command: Command): Promise<void> {
   const { cleanup, initOnly } = command.opts<RunFlags>()
-  if (cleanup || initOnly) {
-    const what = cleanup ? '--cleanup: nothing to clean up' : '--init-only: nothing to initialise'
-    process.stdout.write(
-      `${what}, kube-relay leaves no rules in the kernel, and VIPs only when it is killed (docs/VIPS.md)\n`,
-    )
+  if (cleanup) {
+    await removeLeftovers(command)
+    return
+  }
+  if (initOnly) {
+    await setNodeSettings(command)
     return
   }
   const restore = rememberOptions(command)
@@ -128,6 +139,7 @@ async function run(_: unknown, command: Command): Promise<void> {
     return
   }
   if (configuration.bindAddressHardFail) await failUnlessFree(configuration)
+  const manager = openServiceManager({ env: process.env, clock: systemClock, log })
   enableTcpMigrateReq(log)
   const signals = listenForSignals()
   const begin = isStandalone(first.flags) ? runStandalone : runForCluster
@@ -140,7 +152,40 @@ async function run(_: unknown, command: Command): Promise<void> {
   await serveUntilStopped(await begin(first, reread, command), signals, {
     shutdownTimeoutMs: configuration.shutdownTimeoutMs,
     log,
+    cannotLeave: whyItCannotLeave(configuration),
+    manager,
   })
+}
+
+async function removeLeftovers(command: Command): Promise<void> {
+  const { stateDir } = command.opts<RunFlags>()
+  const { workers, vips } = await cleanUp({
+    stateDir: chosenStateDirectory(stateDir, process.env, usualStateDirectory),
+    log: logFrom(logSettingsFrom(command)),
+  })
+  process.stdout.write(
+    workers + vips === 0
+      ? '--cleanup: nothing to clean up, kube-relay leaves no rules in the kernel, and VIPs only when it is killed\n'
+      : `--cleanup: workers without an agent ended: ${workers}, VIPs removed: ${vips}\n`,
+  )
+}
+
+/** null: its workers serve on without it, and the next agent finds them. */
+function whyItCannotLeave({ workers, stateDir }: AgentConfiguration): string | null {
+  if (workers === 0) return 'with --workers 0 nobody would serve on'
+  return stateDir === null ? 'without --state-dir the next agent would not find its workers' : null
+}
+
+/**
+ * --init-only: the settings of the node that the agent makes itself where it may. For a container with more rights,
+ * before one that may not.
+ */
+async function setNodeSettings(command: Command): Promise<void> {
+  const log = logFrom(logSettingsFrom(command))
+  enableTcpMigrateReq(log)
+  if (command.opts<RunFlags>().vipMode !== 'local' || !(await readNode()).hasIpv6) return
+  const problem = enableNonlocalBind(log)
+  if (problem !== null) log.warn(problem)
 }
 
 /** `vipMode`: the one of this process, if it is known already. */
@@ -162,6 +207,7 @@ async function readSettings(command: Command, vipMode: VipMode | null): Promise<
     vipMode: vips.mode,
     stateDir: writesOnly ? null : stateDirectory({ flag: flags.stateDir, env: process.env, usual, log }),
   })
+  if (!writesOnly) failUnlessWritable(configuration.accessLog)
   if (!writesOnly && configuration.oomScoreAdj !== null) setOomScoreAdj(configuration.oomScoreAdj, log)
   return { flags, configuration, vipNotes: vips.notes, log }
 }

@@ -1,7 +1,6 @@
 // kube-relay sample-pod: one sample pod of `dev`, in a process of its own so that it can be killed. Not listed in help.
 
 import { Command } from 'commander'
-import { runSamplePod } from '../lib/standalone/samples/sample-pod.ts'
 
 interface SamplePodFlags {
   readonly name: string
@@ -19,6 +18,7 @@ export function samplePodCommand(): Command {
     .option('--tcp <port>', 'a TCP port; may be given several times', collect, [])
     .option('--udp <port>', 'a UDP port; may be given several times', collect, [])
     .action(async ({ name, address, tcp, udp }: SamplePodFlags) => {
+      const { runSamplePod } = await import('../lib/standalone/samples/sample-pod.ts')
       const stop = new AbortController()
       // Ctrl-C reaches the whole process group; the parent ends its pods itself, in its own order.
       process.on('SIGINT', () => {

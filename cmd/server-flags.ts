@@ -8,6 +8,7 @@ import { parseBindAddress, parseBoolean, parsePortOrOff, type BindAddress } from
 export interface ServerFlags {
   readonly metricsBindAddress: BindAddress
   readonly healthzBindAddress: BindAddress
+  readonly metricsPerService: 'on' | 'off'
 }
 
 export function addServerFlags(command: Command, defaults: { readonly healthz: 'on' | 'off' }): Command {
@@ -30,6 +31,14 @@ export function addServerFlags(command: Command, defaults: { readonly healthz: '
       )
         .argParser(parseBindAddress(healthzPort))
         .default(served, served === 'off' ? served : formatAddress(served.ip, served.port)),
+    )
+    .addOption(
+      new Option(
+        '--metrics-per-service <mode>',
+        'series for each service port, about ten; off = only the sums over all',
+      )
+        .choices(['on', 'off'])
+        .default('on'),
     )
 }
 

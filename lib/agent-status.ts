@@ -23,17 +23,26 @@ export interface StatusInput extends Pick<
 }
 
 export function buildStatus({ servicePorts, dataPlane, asOf, ...head }: StatusInput): StatusDocument {
-  const running = new Map(dataPlane.servicePorts.map(port => [port.key, port]))
+  const services = serviceStatuses(servicePorts, dataPlane.servicePorts)
+  const { workers, workerRestarts, accessLog } = dataPlane
+  const from = asOf === null ? {} : { source: 'snapshot' as const, asOf: new Date(asOf).toISOString() }
+  return { ...head, ...from, services, workers, workerRestarts, ...(accessLog && { accessLog }) }
+}
+
+/** What the whole status says of each port of these Services; `running`: what the data plane has, of more perhaps. */
+export function serviceStatuses(
+  servicePorts: Iterable<ServicePort>,
+  running: readonly ServicePortStatus[],
+): readonly ServiceStatus[] {
+  const byKey = new Map(running.map(port => [port.key, port]))
   const merged = new Map<string, ServiceStatus>()
   for (const port of [...servicePorts].sort(byName)) {
     const name = `${port.namespace}/${port.name}:${port.portName}/${port.protocol}`
-    const status = serviceStatus(port, running.get(port.key))
+    const status = serviceStatus(port, byKey.get(port.key))
     const other = merged.get(name)
     merged.set(name, other === undefined ? status : mergeFamilies(other, status))
   }
-  const { workers, workerRestarts } = dataPlane
-  const from = asOf === null ? {} : { source: 'snapshot' as const, asOf: new Date(asOf).toISOString() }
-  return { ...head, ...from, services: [...merged.values()], workers, workerRestarts }
+  return [...merged.values()]
 }
 
 function serviceStatus(port: ServicePort, running: ServicePortStatus | undefined): ServiceStatus {

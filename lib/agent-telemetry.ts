@@ -5,11 +5,12 @@ import { ChangeLatency, latencySeconds, type PendingChange } from './control/cha
 import type { DesiredState } from './control/desired-state.ts'
 import { EventRecorder } from './kube/event-recorder.ts'
 import type { KubeClient } from './kube/client.ts'
-import type { Address, IpFamily } from './model/address.ts'
+import type { DataPlane, ServicePortStatus } from './dataplane/data-plane.ts'
+import { formatAddress, type Address, type IpFamily } from './model/address.ts'
 import { lastChangeTriggerTime, serviceNameLabel } from './model/endpoint-slice.ts'
 import { asFields, asString } from './model/fields.ts'
 import { nameKey, objectKey, objectName, type KubeObject } from './model/objects.ts'
-import { nodeReference, serviceReference } from './model/object-event.ts'
+import { nodeReference, serviceReference, type ObjectReference } from './model/object-event.ts'
 import type { ServicePort } from './model/proxy-table.ts'
 import type { Service } from './model/service.ts'
 import type { Clock, Timer } from './ops/clock.ts'
@@ -19,9 +20,9 @@ import { HealthCheckNodePorts } from './ops/health-check-node-ports.ts'
 import { jsonAnswer, startHttpServer, type HttpRoutes, type HttpServer } from './ops/http-server.ts'
 import type { Log } from './ops/log.ts'
 import { createMetrics } from './ops/metrics.ts'
-import { observabilityRoutes } from './ops/observability-routes.ts'
+import { observabilityRoutes, type Inspection, type Readiness } from './ops/observability-routes.ts'
 import { ProxierHealth } from './ops/proxier-health.ts'
-import type { ServiceStatus, StatusDocument } from './ops/status.ts'
+import type { StatusDocument } from './ops/status.ts'
 import { version } from './version.ts'
 
 export interface TelemetryOptions {
@@ -30,11 +31,16 @@ export interface TelemetryOptions {
   readonly log: Log
   readonly clock: Clock
   readonly status: () => Promise<StatusDocument>
+  readonly dataPlane: Pick<DataPlane, 'status'>
+  readonly desired: Pick<DesiredState, 'servicePort'>
+  readonly readiness: () => Readiness
+  readonly inspection: Inspection
   /** Where health check node ports listen. */
   readonly nodePortIps: readonly string[]
   readonly configz: Readonly<Record<string, unknown>>
   /** How often the table was kept on disk; absent where it isn't. */
   readonly tableSaves?: () => TableSaves
+  readonly metricsPerService?: boolean
   readonly metricsBindAddress: Address | null
   readonly healthzBindAddress: Address | null
 }
@@ -57,6 +63,8 @@ export class AgentTelemetry {
   readonly #servers: readonly HttpServer[]
   #looker: Timer
   #problem: string | null = null
+  /** The frontends that couldn't be bound when that was last looked at, by service port and address. */
+  #bindFailed: ReadonlyMap<string, BindFailure> = new Map()
   #closed = false
 
   constructor(options: TelemetryOptions) {
@@ -67,7 +75,7 @@ export class AgentTelemetry {
       log,
       wallClock: Date.now,
       status,
-      perService: true,
+      perService: options.metricsPerService ?? true,
       processMetrics: true,
     })
     this.#health = new ProxierHealth({
@@ -103,6 +111,11 @@ export class AgentTelemetry {
       note: `kube-relay ${version} starts`,
     })
     this.#looker = clock.after(lookEveryMs, () => void this.#look())
+  }
+
+  /** As /livez has it. */
+  get keepsUp(): boolean {
+    return this.#health.keepsUp
   }
 
   /** A list-watch has entered a state. */
@@ -185,7 +198,8 @@ export class AgentTelemetry {
   }
 
   #startServers(): readonly HttpServer[] {
-    const { clock, log, metricsBindAddress, healthzBindAddress, configz, status } = this.#options
+    const { clock, log, metricsBindAddress, healthzBindAddress, configz, status, readiness, inspection } =
+      this.#options
     const serve = (purpose: string, at: Address | null, routes: HttpRoutes): readonly HttpServer[] =>
       at === null ? [] : [startHttpServer(at, routes, { purpose, log, clock })]
     const routes = observabilityRoutes({
@@ -196,6 +210,8 @@ export class AgentTelemetry {
         return await this.#metrics.answer()
       },
       status,
+      readiness,
+      inspection,
       configuration: () => configz['kubeproxy.config.k8s.io'],
     })
     return [
@@ -221,7 +237,7 @@ export class AgentTelemetry {
     }
     for (const change of changes) kubeProxy.programmed(change.family, latencySeconds(change, Date.now()))
     this.#syncHealthChecks(desired)
-    for (const [key, count] of countWithoutLocalEndpoints(desired.servicePorts)) {
+    for (const [key, count] of countWithoutLocalEndpoints(desired.servicePortsWithLocalList)) {
       const [family, policy] = key.split('/') as [IpFamily, 'internal' | 'external']
       kubeProxy.setNoLocalEndpoints(family, policy, count)
     }
@@ -236,32 +252,51 @@ export class AgentTelemetry {
   /** What shows only over time: frontends that can't be bound, endpoints that are set aside, a data path that fails. */
   async #look(): Promise<void> {
     try {
-      const status = await this.#options.status()
+      // Not the whole status document: with thousands of Services, this would hold up the next change.
+      const { servicePorts, workers } = await this.#options.dataPlane.status()
       if (this.#closed) return
-      this.#problem = dataPathProblem(status)
-      for (const service of status.services) this.#reportFrontends(service)
+      this.#problem = dataPathProblem({ services: servicePorts, workers })
+      this.#reportFrontends(servicePorts)
     } catch (error) {
       this.#options.log.error({ err: error }, 'the data plane could not be looked at')
     }
     if (!this.#closed) this.#looker = this.#options.clock.after(lookEveryMs, () => void this.#look())
   }
 
-  #reportFrontends({ namespace, name, frontends }: ServiceStatus): void {
-    const regarding = serviceReference({ namespace, name, uid: this.#uids.get(`${namespace}/${name}`) ?? '' })
-    for (const { kind, address, state, reason = '' } of frontends) {
-      if (state === 'bind-failed') {
-        const note = `${kind} ${address} can't be bound on node ${this.#options.nodeName}: ${reason}`
-        this.#events.record({
-          regarding,
-          type: 'Warning',
-          reason: 'BindFailed',
-          action: 'Listen',
-          note,
-          cause: address,
-        })
-      } else this.#events.resolve(regarding, 'BindFailed', address)
+  #reportFrontends(servicePorts: readonly ServicePortStatus[]): void {
+    const failed = new Map<string, BindFailure>()
+    for (const { key, frontends } of servicePorts) {
+      for (const { address, state, reason = '' } of frontends) {
+        const port = state === 'bind-failed' ? this.#options.desired.servicePort(key) : undefined
+        if (port !== undefined)
+          failed.set(`${key} ${address}`, this.#reportBindFailure(port, address, reason))
+      }
     }
+    for (const [place, { regarding, address }] of this.#bindFailed) {
+      if (!failed.has(place)) this.#events.resolve(regarding, 'BindFailed', address)
+    }
+    this.#bindFailed = failed
   }
+
+  #reportBindFailure(port: ServicePort, address: string, reason: string): BindFailure {
+    const { namespace, name, frontends } = port
+    const regarding = serviceReference({ namespace, name, uid: this.#uids.get(nameKey(port)) ?? '' })
+    const { kind = 'Frontend' } = frontends.find(each => formatAddress(each.ip, each.port) === address) ?? {}
+    this.#events.record({
+      regarding,
+      type: 'Warning',
+      reason: 'BindFailed',
+      action: 'Listen',
+      note: `${kind} ${address} can't be bound on node ${this.#options.nodeName}: ${reason}`,
+      cause: address,
+    })
+    return { regarding, address }
+  }
+}
+
+interface BindFailure {
+  readonly regarding: ObjectReference
+  readonly address: string
 }
 
 function serviceOfSlice(object: KubeObject): string {

@@ -4,6 +4,7 @@
 
 import { EventEmitter, once } from 'node:events'
 import path from 'node:path'
+import { createInspection } from './agent-inspection.ts'
 import { buildStatus } from './agent-status.ts'
 import { AgentTelemetry } from './agent-telemetry.ts'
 import { DesiredState } from './control/desired-state.ts'
@@ -29,8 +30,10 @@ import { nameKey } from './model/objects.ts'
 import type { ProxySettings } from './model/proxy-settings.ts'
 import type { TableSnapshot, TableUpdate } from './model/proxy-table.ts'
 import type { VipMode } from './model/vip-mode.ts'
+import { openAccessLog, type AccessLog, type AccessLogSettings } from './ops/access-log.ts'
 import { pause, systemClock, type Clock } from './ops/clock.ts'
 import type { Log } from './ops/log.ts'
+import type { Readiness } from './ops/observability-routes.ts'
 import type { AgentProcess, StatusDocument, WorkerStatus } from './ops/status.ts'
 import type { PassiveHealthRules } from './policy/passive-health.ts'
 import { version } from './version.ts'
@@ -73,11 +76,15 @@ export interface AgentOptions {
   readonly metricsBindAddress: Address | null
   /** Serves /healthz, /livez. null: not at all. */
   readonly healthzBindAddress: Address | null
+  /** Whether /metrics has series for each service port; unless false, it has. */
+  readonly metricsPerService?: boolean
+  /** Where each connection and flow has a line when it has ended; absent or null: nowhere. */
+  readonly accessLog?: AccessLogSettings | null
   /** What /configz answers. */
   readonly configz: Readonly<Record<string, unknown>>
 }
 
-export interface WorkersOptions extends Omit<WorkerOptions, 'dataPlane' | 'stateDir'> {
+export interface WorkersOptions extends Omit<WorkerOptions, 'dataPlane' | 'stateDir' | 'accessLog'> {
   /** How many; at least 1. */
   readonly count: number
   /** How to start one: the program with all its arguments. */
@@ -100,6 +107,17 @@ export interface AgentContext {
   readonly drainingWorkers?: () => Promise<readonly WorkerStatus[]>
 }
 
+/** What is known without asking anybody. */
+export interface AgentSummary {
+  /** Services in the table. */
+  readonly services: number
+  readonly source: StatusDocument['source']
+  /** The processes that proxy; 0: the agent itself does. */
+  readonly workers: number
+  /** Changes reach the data plane, as /livez has it. */
+  readonly keepsUp: boolean
+}
+
 export interface Agent {
   /**
    * Resolves when a whole table is served, wherever it is from: each frontend listens, refuses or is known to have
@@ -113,6 +131,9 @@ export interface Agent {
   /** What the workers have found out, for a successor. */
   facts(): Iterable<SharedFact>
   status(): Promise<StatusDocument>
+  summary(): AgentSummary
+  /** The file of the access log has been renamed, or may have been: goes on with the one that has the name now. */
+  reopenAccessLog(): void
   /** What the data plane's processes are doing, for a successor's status. */
   workers(): Promise<readonly WorkerStatus[]>
   /** To be awaited before a successor opens the same addresses in the same machine: UDP flows stay here from then on. */
@@ -140,7 +161,11 @@ export function startAgent(options: AgentOptions, context: AgentContext = { seed
   const { promise: nodeListed, resolve: resolveNodeListed } = Promise.withResolvers<void>()
 
   const client = new KubeClient(options.access, { version })
-  const { dataPlane, started } = openDataPlane(options, clock, context)
+  const { dataPlane, started, accessLog } = openDataPlane(options, clock, context)
+  const closeDataPlane = async (): Promise<void> => {
+    await dataPlane.close()
+    await accessLog?.close()
+  }
   const tableFile =
     options.stateDir === null ? null : openTableFile(options.stateDir, { node: nodeName, log, clock })
   const localIps = localAddresses()
@@ -178,11 +203,31 @@ export function startAgent(options: AgentOptions, context: AgentContext = { seed
       workers: [...document.workers, ...draining],
     }
   }
+  let isServing = false
+  const readiness = (): Readiness => {
+    const agent = context.process?.()
+    if (agent === undefined) return { ready: isServing }
+    const { pid, pidScope, startedAt } = agent
+    return { ready: isServing, agent: { pid, pidScope, startedAt } }
+  }
   const telemetry = new AgentTelemetry({
     ...options,
     client,
     clock,
     status,
+    dataPlane,
+    desired,
+    readiness,
+    inspection: createInspection({
+      nodeName,
+      desired,
+      dataPlane,
+      synced: () => firstApplied,
+      vipMode: options.vipMode,
+      vips: () => vips?.all.status(),
+      maxConnectionsPerClient: options.maxConnectionsPerClient,
+      wallClock: Date.now,
+    }),
     ...(tableFile !== null && { tableSaves: () => tableFile.saves }),
     nodePortIps: [
       ...nodePortAddresses.select('IPv4', 'TCP', localIps),
@@ -218,7 +263,10 @@ export function startAgent(options: AgentOptions, context: AgentContext = { seed
     log.warn({ asOf }, "serving the table of an earlier run until the API server's is known")
   }
   const serving = Promise.all([Promise.race([seeded, synced]), started]).then(() => {})
-  serving.catch(() => {})
+  serving.then(
+    () => (isServing = true),
+    () => {},
+  )
   const runner = new SyncRunner(
     async () => {
       // A table made without the node's zone and addresses would close what is served, only to open it again.
@@ -329,6 +377,16 @@ export function startAgent(options: AgentOptions, context: AgentContext = { seed
     facts: () => (dataPlane instanceof WorkerPool ? dataPlane.facts() : []),
     table: () => (desired.generation === 0 ? null : desired.snapshot()),
     status,
+    summary: () => ({
+      services: new Set([...desired.servicePorts].map(nameKey)).size,
+      source: seedServed && desired.asOf !== null ? 'snapshot' : source,
+      workers: options.workers?.count ?? 0,
+      keepsUp: telemetry.keepsUp,
+    }),
+    reopenAccessLog() {
+      accessLog?.reopen()
+      if (dataPlane instanceof WorkerPool) dataPlane.reopenAccessLog()
+    },
     workers: async () => (await dataPlane.status()).workers,
     prepareHandOver: async () => dataPlane.prepareHandOver?.(),
     follow: update => dataPlane.apply(update),
@@ -346,10 +404,10 @@ export function startAgent(options: AgentOptions, context: AgentContext = { seed
       // First, so that nothing that takes its time while it ends (an event to a server that is gone) holds it up.
       const drained = dataPlane.drain(drainMs)
       await Promise.all([drained, stopWatching()])
-      await dataPlane.close()
+      await closeDataPlane()
     },
     async close() {
-      await Promise.all([dataPlane.close(), stopWatching()])
+      await Promise.all([closeDataPlane(), stopWatching()])
     },
   }
 }
@@ -360,12 +418,19 @@ const nodePatienceMs = 5000
 /** For how long an API server may leave us without an answer before the table of an earlier run is served. */
 const apiPatienceMs = 2000
 
-/** `started` rejects with the reason where there are processes that can't be started. */
+interface OpenDataPlane {
+  readonly dataPlane: DataPlane
+  /** Rejects with the reason where there are processes that can't be started. */
+  readonly started: Promise<void>
+  /** This process's own; workers have theirs. */
+  readonly accessLog: AccessLog | null
+}
+
 function openDataPlane(
   options: AgentOptions,
   clock: Clock,
   { facts = [], vips }: AgentContext,
-): { readonly dataPlane: DataPlane; readonly started: Promise<void> } {
+): OpenDataPlane {
   const { workers, stateDir, log } = options
   const { passiveHealth, halfClosedTimeoutMs, earlyRetry, maxConnectionsPerClient, udp } = options
   const shared = { passiveHealth, halfClosedTimeoutMs, earlyRetry, maxConnectionsPerClient, udp }
@@ -373,14 +438,23 @@ function openDataPlane(
   if (workers === null) {
     const random = Math.random
     const engine = createNetEngine({ vipNamespace })
-    const dataPlane = new LocalDataPlane({ ...shared, engine, clock, log, random })
-    return { dataPlane, started: Promise.resolve() }
+    const accessLog = options.accessLog
+      ? openAccessLog(options.accessLog, { clock, log, random, wallClock: Date.now })
+      : null
+    const logged = accessLog === null ? {} : { accessLog }
+    const dataPlane = new LocalDataPlane({ ...shared, ...logged, engine, clock, log, random })
+    return { dataPlane, started: Promise.resolve(), accessLog }
   }
   const { count, command, ...ofWorkers } = workers
   const pool = new WorkerPool({
     workers: count,
     command,
-    options: { ...ofWorkers, stateDir, dataPlane: { ...shared, vipNamespace } },
+    options: {
+      ...ofWorkers,
+      stateDir,
+      accessLog: options.accessLog ?? null,
+      dataPlane: { ...shared, vipNamespace },
+    },
     // A worker that is to replace another has no time to compile what its predecessor has compiled.
     env:
       stateDir === null
@@ -390,7 +464,7 @@ function openDataPlane(
     log,
     clock,
   })
-  return { dataPlane: pool, started: pool.started }
+  return { dataPlane: pool, started: pool.started, accessLog: null }
 }
 
 function describeWatch(state: ListWatchState): string {

@@ -29,6 +29,8 @@ export interface CheckOptions {
   readonly vipMode: VipMode | 'auto'
   /** null: none is wanted. */
   readonly stateDir: string | null
+  /** null: none is wanted; "-": standard output. */
+  readonly accessLog: string | null
 }
 
 export async function runChecks(options: CheckOptions): Promise<readonly CheckResult[]> {
@@ -42,6 +44,7 @@ export async function runChecks(options: CheckOptions): Promise<readonly CheckRe
     checkMigration(),
     ...checkVipModes(options.vipMode, node),
     ...(options.stateDir === null ? [] : [checkStateDir(options.stateDir)]),
+    ...(options.accessLog === null || options.accessLog === '-' ? [] : [checkAccessLog(options.accessLog)]),
   ]
   const ports = await Promise.all(options.bindAddresses.map(checkPortFree))
   return [...local, ...ports, ...(await checkApi(options))]
@@ -145,6 +148,21 @@ function stateDirProblem(directory: string): string | null {
   }
 }
 
+/** Nothing is made here, neither the file nor its directory, and `run` makes only the file. */
+function checkAccessLog(file: string): CheckResult {
+  const name = 'access log'
+  try {
+    const found = statSync(file, { throwIfNoEntry: false })
+    if (found?.isDirectory()) throw new Error('it is a directory')
+    if (found === undefined) accessSync(path.dirname(file), constants.W_OK | constants.X_OK)
+    else accessSync(file, constants.W_OK)
+    return { name, verdict: 'ok', found: `${file} can be written` }
+  } catch (error) {
+    const remedy = 'make its directory, writable for this user, or name another file with --access-log'
+    return { name, verdict: 'fail', found: `${file}: ${reasonOf(error)}`, remedy }
+  }
+}
+
 async function checkPortFree(at: Address): Promise<CheckResult> {
   const name = `address ${formatAddress(at.ip, at.port)}`
   const error = await tryBind(at)
@@ -200,7 +218,7 @@ async function checkRule(
       name,
       verdict: 'fail',
       found: 'no',
-      remedy: 'apply deploy/rbac.yaml and bind it to this identity',
+      remedy: 'apply deploy/base/rbac.yaml and bind it to this identity',
     }
   } catch (error) {
     return { name, verdict: 'warn', found: `can't tell: ${reasonOf(error)}` }

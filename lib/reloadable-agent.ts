@@ -28,12 +28,14 @@ export interface ReloadLimits {
 
 const defaultLimits: ReloadLimits = { servingMs: 30_000, apiPatienceMs: 10_000 }
 
-export interface ReloadableAgent extends Pick<Agent, 'serving' | 'synced' | 'status' | 'until'> {
+export interface ReloadableAgent extends Pick<Agent, 'serving' | 'synced' | 'status' | 'summary' | 'until'> {
   /**
    * Starts the next agent and, once that serves, lets this one's clients end. Resolves with what came of it, never
    * rejects. During a reload another one is put off until it has ended; one for all who ask by then.
    */
   reload(): Promise<LastReload>
+  /** As an agent's, with all predecessors that still have clients. */
+  reopenAccessLog(): void
   /** As an agent's `stop`, with all predecessors that still have clients. */
   stop(drainMs: number | null): Promise<void>
   /** Ends every connection of all of them. May be called twice, and during `stop`. */
@@ -212,6 +214,7 @@ export function startReloadableAgent(options: ReloadableAgentOptions): Reloadabl
     serving: serving.promise,
     synced: synced.promise,
     status: () => current.status(),
+    summary: () => current.summary(),
     async until(condition) {
       for (;;) {
         const agent = current
@@ -229,6 +232,9 @@ export function startReloadableAgent(options: ReloadableAgentOptions): Reloadabl
       do outcome = await round
       while (outcome.request < request)
       return outcome
+    },
+    reopenAccessLog() {
+      for (const each of [current, successor, ...predecessors.keys()]) each?.reopenAccessLog()
     },
     async stop(drainMs) {
       const ended = [endReloads(), current.stop(drainMs)]

@@ -3,7 +3,7 @@
 
 import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { AgentOptions } from './agent.ts'
+import type { AgentOptions, AgentSummary } from './agent.ts'
 import { anonymousAccess } from './kube/cluster-access.ts'
 import { formatAddress, type Address } from './model/address.ts'
 import { RelayError } from './model/error.ts'
@@ -51,8 +51,11 @@ export interface StandaloneAgent {
   settled(limitMs: number): Promise<StatusDocument>
   /** Rejects with the reason when the workers can't be started. */
   readonly serving: Promise<void>
+  summary(): AgentSummary
   /** Replaces the agent, see ReloadableAgent. Control plane and sample pods stay. */
   reload(): Promise<LastReload>
+  /** As an agent's. */
+  reopenAccessLog(): void
   /** Lets the agent's clients end for `drainMs`, then stops everything. */
   stop(drainMs: number | null): Promise<void>
   /** Stops everything in the order that leaves nothing behind. May be called twice. */
@@ -123,7 +126,9 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
       settled: limitMs =>
         Promise.race([settled(), delay(limitMs, undefined, { ref: false }).then(() => agent.status())]),
       serving: agent.serving,
+      summary: () => agent.summary(),
       reload: () => agent.reload(),
+      reopenAccessLog: () => agent.reopenAccessLog(),
       async stop(drainMs) {
         // Before what its clients' endpoints are known from, and the pods themselves, end.
         await agent.stop(drainMs)

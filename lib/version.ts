@@ -1,16 +1,8 @@
 // The version of this program, from the package that it came in.
 
-import { readFileSync } from 'node:fs'
+import { ownFile } from './own-program.ts'
 
-// The source tree has package.json one level up, the built package (dist/lib) two.
-const manifest = ['../package.json', '../../package.json']
-  .map(path => new URL(path, import.meta.url))
-  .flatMap(url => {
-    try {
-      return [JSON.parse(readFileSync(url, 'utf8')) as { readonly version: string }]
-    } catch {
-      return []
-    }
-  })[0]
+const manifest = ownFile('package.json')
 
-export const version: string = manifest?.version ?? 'unknown'
+export const version: string =
+  manifest === null ? 'unknown' : (JSON.parse(manifest) as { readonly version: string }).version

@@ -5,6 +5,7 @@ import { flushCompileCache } from 'node:module'
 import { createNetEngine } from './dataplane/engines/net/net-engine.ts'
 import { LocalDataPlane } from './dataplane/local-data-plane.ts'
 import { reasonOf } from './model/error.ts'
+import { openAccessLog, type AccessLog } from './ops/access-log.ts'
 import { systemClock, type Clock } from './ops/clock.ts'
 import { createLog, type Log } from './ops/log.ts'
 import type { FromWorker, ToWorker } from './workers/messages.ts'
@@ -30,12 +31,18 @@ export function runWorker(clock: Clock = systemClock): Promise<number> {
   })
 }
 
+interface Running {
+  readonly plane: LocalDataPlane
+  readonly session: WorkerSession
+  readonly log: Log
+  readonly accessLog: AccessLog | null
+}
+
 class Worker {
   readonly #clock: Clock
   readonly #end: (code: number) => void
   readonly #alive = setInterval(() => {}, 2 ** 30)
-  #running: { readonly plane: LocalDataPlane; readonly session: WorkerSession; readonly log: Log } | null =
-    null
+  #running: Running | null = null
   #start: StartMessage | null = null
   #orphan: Orphan | null = null
   #draining = false
@@ -52,7 +59,11 @@ class Worker {
     process.stdout.on('error', () => {})
     process.stderr.on('error', () => {})
     process.on('SIGTERM', () => this.#onSignal())
+    // The agent's signal for it may be sent to all processes of a service, and is the only way to reach an orphan.
+    process.on('SIGUSR2', () => this.#running?.accessLog?.reopen())
     process.on('SIGINT', () => this.#onSignal())
+    // They mean the agent, and come here when they are sent to all processes of a service.
+    for (const signal of ['SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => {})
     process.on('disconnect', () => this.#onDisconnect())
     process.on('message', message => this.#onMessage(message as ToWorker))
     if (!process.connected) return this.#onDisconnect()
@@ -70,12 +81,17 @@ class Worker {
     const clock = this.#clock
     const log = createLog({ ...options.log, fields: { worker: index, pid: process.pid } })
     const { vipNamespace, ...dataPlane } = options.dataPlane
+    const random = Math.random
+    const accessLog = options.accessLog
+      ? openAccessLog(options.accessLog, { clock, log, random, wallClock: Date.now })
+      : null
     const plane = new LocalDataPlane({
       ...dataPlane,
+      ...(accessLog && { accessLog }),
       engine: createNetEngine({ vipNamespace }),
       clock,
       log,
-      random: Math.random,
+      random,
       onFact: fact => session.tell(fact),
     })
     const session = new WorkerSession({
@@ -84,11 +100,12 @@ class Worker {
       clock,
       log,
       send: (message, written) => this.#send(message, written),
+      onReopenAccessLog: () => accessLog?.reopen(),
       onDrain: timeoutMs => this.#drain(timeoutMs),
       onClose: () => void plane.close().then(() => this.#finish(0)),
     })
     this.#start = start
-    this.#running = { plane, session, log }
+    this.#running = { plane, session, log, accessLog }
     session.handle({ type: 'members', id: start.id, members })
   }
 
@@ -131,8 +148,13 @@ class Worker {
     const reason = reasonOf(error)
     if (this.#running === null) process.stderr.write(`kube-relay worker: ${reason}\n`)
     else this.#running.log.error({ err: error }, 'worker ends because of an unexpected error')
-    this.#send({ type: 'failed', reason }, () => this.#exit(brokenCode))
+    this.#sayWhy(reason)
     this.#clock.after(lastWordMs, () => this.#exit(brokenCode))
+  }
+
+  #sayWhy(reason: string): void {
+    const logged = this.#running?.accessLog?.close() ?? Promise.resolve()
+    this.#send({ type: 'failed', reason }, () => void logged.then(() => this.#exit(brokenCode)))
   }
 
   /** Tells the agent the final counters, and ends. */
@@ -141,8 +163,15 @@ class Worker {
     this.#ending = true
     this.#orphan?.close()
     this.#clock.after(lastWordMs, () => this.#exit(code))
-    const last = this.#running?.session.report() ?? Promise.resolve()
-    void last.catch(() => {}).then(() => this.#exit(code))
+    void this.#sayLast()
+      .catch(() => {})
+      .then(() => this.#exit(code))
+  }
+
+  async #sayLast(): Promise<void> {
+    // Before the counters, which have its lines.
+    await this.#running?.accessLog?.close()
+    await this.#running?.session.report()
   }
 
   #exit(code: number): void {

@@ -7,6 +7,7 @@ import { formatDuration } from '../model/duration.ts'
 import type { NodePortRange } from '../model/node-port-ranges.ts'
 import type { ProxySettings } from '../model/proxy-settings.ts'
 import type { VipMode } from '../model/vip-mode.ts'
+import type { AccessLogFormat } from '../ops/access-log.ts'
 import type { LogFormat, LogLevel } from '../ops/log.ts'
 import { apiVersion, kind, type LocalMode } from './kube-proxy-schema.ts'
 
@@ -32,6 +33,12 @@ export interface AgentConfiguration {
   readonly oomScoreAdj: number | null
   readonly logFormat: LogFormat
   readonly logLevel: LogLevel
+  /** "-": standard output; null: none. */
+  readonly accessLog: string | null
+  readonly accessLogFormat: AccessLogFormat
+  /** The share of connections that have a line, of those that ended as they should. */
+  readonly accessLogSample: number
+  readonly metricsPerService: boolean
   /** The defaults for every Service without annotations. */
   readonly proxySettings: ProxySettings
   readonly earlyRetry: boolean
@@ -132,6 +139,10 @@ function ownConfigurationOf(configuration: AgentConfiguration): Readonly<Record<
     shutdownTimeout: formatDuration(configuration.shutdownTimeoutMs),
     orphanGrace: formatDuration(configuration.orphanGraceMs),
     logLevel: configuration.logLevel,
+    accessLog: configuration.accessLog ?? 'off',
+    accessLogFormat: configuration.accessLogFormat,
+    accessLogSample: configuration.accessLogSample,
+    metricsPerService: configuration.metricsPerService ? 'on' : 'off',
   }
 }
 

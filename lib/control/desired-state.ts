@@ -4,8 +4,8 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Protocol } from '../model/address.ts'
-import { describe } from '../model/fields.ts'
-import { applyDiff, diffServicePorts } from '../model/table-diff.ts'
+import { describe, type Fields } from '../model/fields.ts'
+import { applyDiff, diffServicePorts, type TableDiff } from '../model/table-diff.ts'
 import { isNamespacedName, nameKey, objectName, type KubeObject, type ObjectName } from '../model/objects.ts'
 import type { NodeInfo } from '../model/node.ts'
 import type { ProxySettings } from '../model/proxy-settings.ts'
@@ -17,9 +17,11 @@ import type {
   TableUpdate,
 } from '../model/proxy-table.ts'
 import { readService, type Service } from '../model/service.ts'
+import type { EndpointFacts } from '../ops/endpoint-detail.ts'
 import type { Log } from '../ops/log.ts'
 import { unsafeEndpoint } from '../policy/endpoint-safety.ts'
 import type { Endpoint } from '../policy/eligible-endpoints.ts'
+import { assessEndpoints, assessSavedEndpoints } from './endpoint-assessment.ts'
 import { EndpointSlices } from './endpoint-slices.ts'
 import { FrontendClaims } from './frontend-claims.ts'
 import type { NodePortAddresses } from './node-port-addresses.ts'
@@ -51,14 +53,24 @@ export interface DesiredStateOptions extends VipMarksOptions {
   readonly onChange: () => void
 }
 
+export interface WrittenService {
+  readonly annotations: Fields
+  /** What can't be served as it is written, a sentence each. */
+  readonly problems: readonly string[]
+}
+
 const serviceSubject = 'Service '
 
 export class DesiredState {
   readonly #options: DesiredStateOptions
   readonly #services = new Map<string, Service>()
+  /** Those with a health check node port: few, and asked for at each sync. */
+  readonly #healthChecked = new Set<string>()
   readonly #slices = new EndpointSlices()
   readonly #claims = new FrontendClaims()
   readonly #table = new Map<ServicePortKey, ServicePort>()
+  /** What of it has a list of local endpoints. */
+  readonly #withLocalList = new Map<ServicePortKey, ServicePort>()
   /** What each Service has in the table. */
   readonly #built = new Map<string, readonly ServicePort[]>()
   readonly #problems: ProblemLog
@@ -107,17 +119,53 @@ export class DesiredState {
     return this.#table.values()
   }
 
+  servicePort(key: ServicePortKey): ServicePort | undefined {
+    return this.#table.get(key)
+  }
+
+  /** Those of the table that a Local traffic policy holds for: seldom many. */
+  get servicePortsWithLocalList(): Iterable<ServicePort> {
+    return this.#withLocalList.values()
+  }
+
+  /** This node's own addresses, and what counts as a source on it: as of the last sync. */
+  get localIps(): ReadonlySet<string> {
+    return this.#localIps
+  }
+
+  get localSources(): readonly string[] {
+    return this.#localSources
+  }
+
+  /** Every endpoint of a service port of the table, with what it is to its lists and why. */
+  assess(port: ServicePort): readonly EndpointFacts[] {
+    const key = nameKey(port)
+    if (!this.synced || !this.#services.has(key)) return assessSavedEndpoints(port)
+    return assessEndpoints(port, this.#slices.of(key), this.#contextFor(key))
+  }
+
+  /** What is written in the Service itself; null: it isn't known, though something of it may be served. */
+  written(key: string): WrittenService | null {
+    const service = this.#services.get(key)
+    if (service === undefined) return null
+    const { problems } = buildServicePorts(service, this.#contextFor(key))
+    return { annotations: service.annotations, problems: [...service.problems, ...problems] }
+  }
+
   setService(object: KubeObject): void {
     const key = this.#keyOf('Service', object)
     if (key === null) return
     const service = readService(object)
     if (service === null) this.#services.delete(key)
     else this.#services.set(key, service)
+    if (service === null || service.healthCheckNodePort === 0) this.#healthChecked.delete(key)
+    else this.#healthChecked.add(key)
     this.#touch([key])
   }
 
   deleteService(name: ObjectName): void {
     const key = nameKey(name)
+    this.#healthChecked.delete(key)
     if (this.#services.delete(key)) this.#touch([key])
   }
 
@@ -166,14 +214,13 @@ export class DesiredState {
   /** The Services whose load balancer asks this node for its health, with the number of their ready IPs here. */
   healthChecked(): readonly HealthCheckedService[] {
     if (!this.#firstSynced) return this.#seeded
-    const asked = [...this.#services].filter(([, service]) => service.healthCheckNodePort !== 0)
-    return asked.map(([key, { namespace, name, uid, healthCheckNodePort }]) => ({
-      namespace,
-      name,
-      uid,
-      port: healthCheckNodePort,
-      localEndpoints: this.#slices.readyIpsOn(key, this.#options.nodeName).size,
-    }))
+    return [...this.#healthChecked].flatMap(key => {
+      const service = this.#services.get(key)
+      if (service === undefined) return []
+      const { namespace, name, uid, healthCheckNodePort: port } = service
+      const localEndpoints = this.#slices.readyIpsOn(key, this.#options.nodeName).size
+      return { namespace, name, uid, port, localEndpoints }
+    })
   }
 
   /**
@@ -200,7 +247,7 @@ export class DesiredState {
     const seeded = this.#generation > 0
     const localSources = this.#findLocalSources()
     const moved = localSources.join() !== this.#localSources.join()
-    if (diff !== null) applyDiff(this.#table, diff)
+    if (diff !== null) this.#applyToTable(diff)
     if (diff === null && !first && !moved) return null
     this.#firstSynced = true
     this.#seeded = []
@@ -237,9 +284,18 @@ export class DesiredState {
         place: (kind, ip) => this.#vipMarks.place(kind, ip),
       })
       const service = nameKey(port)
-      this.#table.set(port.key, port)
+      this.#applyToTable({ changed: [port], removed: [] })
       this.#built.set(service, [...(this.#built.get(service) ?? []), port])
       this.#dirty.add(service)
+    }
+  }
+
+  #applyToTable(diff: TableDiff): void {
+    applyDiff(this.#table, diff)
+    for (const key of diff.removed) this.#withLocalList.delete(key)
+    for (const port of diff.changed) {
+      if (port.local === null) this.#withLocalList.delete(port.key)
+      else this.#withLocalList.set(port.key, port)
     }
   }
 

@@ -37,7 +37,7 @@ export class EndpointSlices {
    */
   endpoints(service: string, family: IpFamily, portName: string, protocol: Protocol): readonly Endpoint[] {
     const found = new Map<string, Endpoint>()
-    for (const slice of this.#sorted(service)) {
+    for (const slice of this.of(service)) {
       if (slice.family !== family) continue
       for (const port of slice.ports) {
         if (port.name !== portName || port.protocol !== protocol) continue
@@ -48,6 +48,12 @@ export class EndpointSlices {
       }
     }
     return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint)
+  }
+
+  /** All that a Service has, sorted by name. */
+  of(service: string): readonly EndpointSlice[] {
+    const slices = [...(this.#byService.get(service)?.values() ?? [])]
+    return slices.sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   /** Different IPs of a Service's endpoints that are ready and on a node. */
@@ -69,11 +75,6 @@ export class EndpointSlices {
       if (slice !== undefined) services.add(serviceOf(slice))
     }
     return services
-  }
-
-  #sorted(service: string): readonly EndpointSlice[] {
-    const slices = [...(this.#byService.get(service)?.values() ?? [])]
-    return slices.sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   #remove(key: string): readonly string[] {

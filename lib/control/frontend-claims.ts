@@ -42,6 +42,7 @@ export class FrontendClaims {
 
   /** The Service ("namespace/name") that owns the frontend, if any claims it. */
   owner(frontend: FrontendAddress): string | undefined {
+    if (!this.#atIp.has(frontend.ip)) return undefined
     return this.#claimants.get(frontendKey(frontend))?.[0]?.service
   }
 
@@ -71,7 +72,9 @@ export class FrontendClaims {
       this.#count(ip, -1)
     }
     for (const [key, { ip }] of added) {
-      this.#change(key, affected, claimants => [...claimants, claimant].sort(byAge))
+      this.#change(key, affected, claimants =>
+        claimants.length === 0 ? [claimant] : [...claimants, claimant].sort(byAge),
+      )
       this.#count(ip, 1)
     }
     if (frontends.size === 0) this.#claims.delete(service)

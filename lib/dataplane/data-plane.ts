@@ -2,6 +2,7 @@
 // process boundary tomorrow. Everything that crosses is plain JSON.
 
 import type { ServicePortKey, TableUpdate } from '../model/proxy-table.ts'
+import type { ServicePortInspection } from '../ops/endpoint-detail.ts'
 import type { ConnectionCounts, WorkerRestarts, WorkerStatus } from '../ops/status.ts'
 import type { FailureReason } from './service-state.ts'
 
@@ -38,6 +39,8 @@ export interface DataPlane {
    */
   apply(update: TableUpdate): Promise<void>
   status(): Promise<DataPlaneStatus>
+  /** A closer look at a few service ports, for whoever asks about them; changes nothing. Unknown keys are left out. */
+  inspect(keys: readonly ServicePortKey[], clientIp: string | null): Promise<readonly ServicePortInspection[]>
   /**
    * To be awaited before another data plane opens the same addresses: from then on each UDP client's datagrams come
    * here as long as its flow lasts, although both sockets could get them.

@@ -1,22 +1,26 @@
 // The data plane in this process: keeps frontends and service ports as the table says, and gives every client
 // that arrives to a TCP connection or a UDP flow. A frontend that moves from one service port to another within
-// one update is never closed in between.
+// one update is never closed in between; and an update of thousands goes in by pieces, between which clients are served.
 
-import { formatAddress, type Protocol } from '../model/address.ts'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { ServicePort, ServicePortKey, TableUpdate } from '../model/proxy-table.ts'
+import type { AccessSink } from '../ops/access-record.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
+import type { ServicePortInspection } from '../ops/endpoint-detail.ts'
 import { noRestarts } from '../ops/status.ts'
 import type { PassiveHealthRules } from '../policy/passive-health.ts'
 import { SourceRanges } from '../policy/source-ranges.ts'
 import { ClientLimits } from './client-limits.ts'
 import { ConnectionLimits, serviceName, type ServiceName } from './connection-limits.ts'
-import type { DataPlane, DataPlaneStatus, FrontendStatus, ServicePortStatus } from './data-plane.ts'
+import type { DataPlane, DataPlaneStatus } from './data-plane.ts'
 import { DescriptorBudget, descriptorLimit, openDescriptors } from './descriptor-budget.ts'
-import type { Engine, ListenAddress } from './engine.ts'
+import type { Engine } from './engine.ts'
 import { isOwn, type Members } from './frontend-placement.ts'
 import { FrontendState, type FrontendSocket } from './frontend-state.ts'
+import { ownFrontends } from './own-frontends.ts'
 import { ServiceState } from './service-state.ts'
+import { ServiceStatuses } from './service-status.ts'
 import type { SharedFact } from './shared-facts.ts'
 import { TcpProxy } from './tcp-proxy.ts'
 import { UdpProxy, type UdpOptions } from './udp-proxy.ts'
@@ -35,6 +39,8 @@ export interface DataPlaneOptions {
   readonly maxConnectionsPerClient: number | null
   /** Told what the other workers of this node should know. */
   readonly onFact?: (fact: SharedFact) => void
+  /** Told of each connection and flow that has ended; absent: nobody wants to know. */
+  readonly accessLog?: AccessSink
   /** Overrides the process's own limit of open descriptors. */
   readonly descriptorLimit?: number
 }
@@ -47,6 +53,9 @@ const warnEveryMs = 60_000
 
 /** How long a frontend that goes to another worker stays open here, so that the other one is listening before. */
 const handOverMs = 2000
+
+/** Service ports that are taken in between two looks at clients: a few milliseconds' work. */
+const portsPerTurn = 100
 
 /** How long UDP clients get sockets of their own because another data plane is about to open the same addresses. */
 const expectSuccessorMs = 60_000
@@ -63,14 +72,19 @@ export class LocalDataPlane implements DataPlane {
   /** The service ports of a Service. */
   readonly #portsOf = new Map<ServiceName, Set<ServiceState>>()
   readonly #frontends = new Map<string, FrontendState>()
+  readonly #statuses = new ServiceStatuses(this.#frontends)
   #observer: Timer
   /** As the engine numbers the one that VIPs are in. */
   #vipNetwork: number | null
   #generation = 0
   #limitTurns = 0
   #warnedAt = -Infinity
-  /** Settled when every update so far is applied in full. */
+  /** Settled when every frontend that was taken in so far has settled. */
   #applied: Promise<unknown> = Promise.resolve()
+  /** While an update goes in by pieces: settled when it is in, and those that wait for it. */
+  #takingIn: Promise<void> | null = null
+  /** What is known of service ports that are still to come with it. */
+  readonly #early = new Map<ServicePortKey, ServiceFact[]>()
   /** null: there is no other worker. */
   #members: Members | null = null
   #expectation: Timer | null = null
@@ -100,27 +114,19 @@ export class LocalDataPlane implements DataPlane {
   }
 
   async apply(update: TableUpdate): Promise<void> {
-    if (this.#closed) return
-    this.#nodeSources = new SourceRanges(update.localSources)
-    const snapshot = update.type === 'snapshot'
-    const changed = snapshot ? update.servicePorts : update.changed
-    const kept = new Set(changed.map(port => port.key))
-    const removed = snapshot ? [...this.#services.keys()].filter(key => !kept.has(key)) : update.removed
-    const released = this.#release(removed, changed)
-    for (const port of changed) this.#limits.setLimit(serviceName(port), port.settings.maxConnections)
-    const touched = changed.flatMap(port => this.#claim(port, released))
-    for (const [key, frontend] of released) this.#drop(key, frontend)
-    // The table is this update's from here on. It is applied in full when the ones before it are, too.
-    this.#applied = Promise.all([this.#applied, ...touched.map(frontend => frontend.settle())])
+    const takingIn = this.#inTurn(() => this.#takeIn(update))
+    if (takingIn !== null) await takingIn
+    // It is applied in full when the ones before it are, too.
     await this.#applied
     this.#generation = update.generation
   }
 
   async status(): Promise<DataPlaneStatus> {
     const open = this.#tcp.bytesByService()
+    const { accessLog, engine } = this.#options
     const own = {
       pid: process.pid,
-      engine: this.#options.engine.name,
+      engine: engine.name,
       generation: this.#generation,
       activeConnections: this.#tcp.size,
       udpFlows: this.#udp.size,
@@ -129,15 +135,23 @@ export class LocalDataPlane implements DataPlane {
         limit: this.#budget.limit,
         accepting: !this.#budget.exhausted,
       },
+      ...(accessLog && { accessLog: accessLog.counts() }),
     }
     return {
       ...own,
       workers: [{ ...own, index: 0, draining: false, responding: true }],
       workerRestarts: noRestarts,
-      servicePorts: [...this.#services.values()].map(service =>
-        this.#serviceStatus(service, open.get(service)),
+      servicePorts: Array.from(this.#services.values(), service =>
+        this.#statuses.of(service, open.get(service)),
       ),
     }
+  }
+
+  async inspect(
+    keys: readonly ServicePortKey[],
+    clientIp: string | null,
+  ): Promise<readonly ServicePortInspection[]> {
+    return keys.flatMap(key => this.#services.get(key)?.inspect(clientIp) ?? [])
   }
 
   /** Holds for so long, or if null for good: the other data plane may never come. */
@@ -154,12 +168,15 @@ export class LocalDataPlane implements DataPlane {
    * goes on. To lose nothing, tell the workers that lose frontends first.
    */
   async setMembers(own: number, members: readonly number[]): Promise<void> {
-    if (this.#closed) return
-    this.#members = { own, all: members }
-    this.#clients?.setMembers(this.#members)
-    for (const [key, frontend] of this.#frontends) this.#place(key, frontend)
-    const settled = [...this.#frontends.values()].map(frontend => frontend.settle())
-    this.#applied = Promise.all([this.#applied, ...settled])
+    const waiting = this.#inTurn(() => {
+      if (this.#closed) return null
+      this.#members = { own, all: members }
+      this.#clients?.setMembers(this.#members)
+      for (const [key, frontend] of this.#frontends) this.#place(key, frontend)
+      this.#settle(this.#frontends.values())
+      return null
+    })
+    if (waiting !== null) await waiting
     await this.#applied
   }
 
@@ -167,8 +184,18 @@ export class LocalDataPlane implements DataPlane {
   learn(facts: readonly SharedFact[]): void {
     for (const fact of facts) {
       if (fact.kind === 'client') this.#clients?.learn(fact.worker, fact.client, fact.connections)
-      else this.#services.get(fact.servicePort)?.learn(fact)
+      else this.#learn(fact)
     }
+  }
+
+  #learn(fact: ServiceFact): void {
+    const service = this.#services.get(fact.servicePort)
+    if (service !== undefined) return service.learn(fact)
+    // It may be on its way. What isn't is forgotten when the update is in.
+    if (this.#takingIn === null) return
+    const early = this.#early.get(fact.servicePort) ?? []
+    early.push(fact)
+    this.#early.set(fact.servicePort, early)
   }
 
   async drain(timeoutMs: number | null): Promise<void> {
@@ -189,6 +216,7 @@ export class LocalDataPlane implements DataPlane {
     for (const [key, frontend] of this.#frontends) this.#drop(key, frontend)
     this.#services.clear()
     this.#portsOf.clear()
+    this.#statuses.clear()
     this.#udp.close()
     this.#tcp.close()
     this.#clients?.close()
@@ -212,19 +240,113 @@ export class LocalDataPlane implements DataPlane {
     frontend.setOwn(own, handOverMs)
   }
 
+  /** Does something with the table when no update is half in: at once (null), if none is. */
+  #inTurn(work: () => Promise<void> | null): Promise<void> | null {
+    const before = this.#takingIn
+    const done = before === null ? work() : before.then(work, work).then(() => {})
+    if (done === null) return null
+    const takingIn = done.finally(() => {
+      if (this.#takingIn !== takingIn) return
+      this.#takingIn = null
+      this.#early.clear()
+    })
+    this.#takingIn = takingIn
+    return takingIn
+  }
+
+  /** Makes the table this update's; what is opened by that settles later. A small one is in when it returns (null). */
+  #takeIn(update: TableUpdate): Promise<void> | null {
+    if (this.#closed) return null
+    this.#nodeSources = new SourceRanges(update.localSources)
+    const changed = update.type === 'snapshot' ? update.servicePorts : update.changed
+    const removed = update.type === 'snapshot' ? this.#servicesBut(changed) : update.removed
+    // What changes hands does so at one stroke. All else concerns one service port each.
+    const { heirs, losers } = this.#changingHands(changed)
+    this.#settle(
+      this.#replace(
+        removed.filter(key => losers.has(key)),
+        [...heirs],
+      ),
+    )
+    const rest: Rest = {
+      removed: removed.filter(key => !losers.has(key)),
+      changed: heirs.size === 0 ? changed : changed.filter(port => !heirs.has(port)),
+    }
+    this.#takeInSome(rest, 0)
+    return sizeOf(rest) > portsPerTurn ? this.#takeInByTurns(rest) : null
+  }
+
+  async #takeInByTurns(rest: Rest): Promise<void> {
+    for (let next = portsPerTurn; next < sizeOf(rest); next += portsPerTurn) {
+      await turn()
+      if (this.#closed) return
+      this.#takeInSome(rest, next)
+    }
+  }
+
+  /** The removed ones come first. */
+  #takeInSome({ removed, changed }: Rest, from: number): void {
+    const gone = removed.slice(from, from + portsPerTurn)
+    const first = Math.max(0, from - removed.length)
+    const ports = changed.slice(first, Math.max(0, from + portsPerTurn - removed.length))
+    this.#replace(gone, [])
+    this.#settle(ports.flatMap(port => this.#replace([], [port])))
+  }
+
+  #servicesBut(ports: readonly ServicePort[]): readonly ServicePortKey[] {
+    const kept = new Set(ports.map(port => port.key))
+    return [...this.#services.keys()].filter(key => !kept.has(key))
+  }
+
+  /** The service ports that get a frontend which another one has, and those others. */
+  #changingHands(changed: readonly ServicePort[]): {
+    readonly heirs: ReadonlySet<ServicePort>
+    readonly losers: ReadonlySet<ServicePortKey>
+  } {
+    const heirs = new Set<ServicePort>()
+    const losers = new Set<ServicePortKey>()
+    if (this.#frontends.size === 0) return { heirs, losers }
+    for (const port of changed) {
+      for (const { key } of ownFrontends(port)) {
+        const owner = this.#frontends.get(key)?.owner.service.port.key
+        if (owner === undefined || owner === port.key) continue
+        heirs.add(port)
+        losers.add(owner)
+      }
+    }
+    return { heirs, losers }
+  }
+
+  /**
+   * Brings these service ports up to date; frontends may go from any to any of them and stay open. Returns the frontends
+   * that have to settle.
+   */
+  #replace(removed: readonly ServicePortKey[], changed: readonly ServicePort[]): readonly FrontendState[] {
+    const released = this.#release(removed, changed)
+    for (const port of changed) this.#limits.setLimit(serviceName(port), port.settings.maxConnections)
+    const touched = changed.flatMap(port => this.#claim(port, released))
+    for (const [key, frontend] of released) this.#drop(key, frontend)
+    return touched
+  }
+
+  #settle(frontends: Iterable<FrontendState>): void {
+    const settled = Array.from(frontends, frontend => frontend.settle())
+    this.#applied = Promise.all([this.#applied, ...settled])
+  }
+
   /** Takes the frontends that their owner no longer has out of use, without closing them yet. */
   #release(removed: readonly ServicePortKey[], changed: readonly ServicePort[]): Map<string, FrontendState> {
     const released = new Map<string, FrontendState>()
-    const release = (old: ServicePort): void => {
-      for (const { key } of ownFrontends(old)) {
+    const release = (old: ServiceState): void => {
+      for (const { key } of old.frontends) {
         const frontend = this.#frontends.get(key)
-        if (frontend?.owner.service.port.key === old.key) released.set(key, frontend)
+        if (frontend?.owner.service === old) released.set(key, frontend)
       }
     }
     for (const key of removed) {
       const service = this.#services.get(key)
       if (service === undefined) continue
-      release(service.port)
+      release(service)
       // Empty from now on: nothing it still has open may pick an endpoint, and its UDP flows end.
       service.update({
         ...service.port,
@@ -240,7 +362,7 @@ export class LocalDataPlane implements DataPlane {
     }
     for (const port of changed) {
       const service = this.#services.get(port.key)
-      if (service !== undefined) release(service.port)
+      if (service !== undefined) release(service)
     }
     return released
   }
@@ -253,12 +375,13 @@ export class LocalDataPlane implements DataPlane {
       this.#services.set(port.key, service)
       const ports = this.#portsOf.get(service.serviceName) ?? new Set()
       this.#portsOf.set(service.serviceName, ports.add(service))
+      for (const fact of this.#early.get(port.key) ?? []) service.learn(fact)
     } else {
       service.update(port)
       this.#udp.cutUnserved(service)
     }
     const owned: FrontendState[] = []
-    for (const { key, frontend } of ownFrontends(port)) {
+    for (const { key, frontend } of service.frontends) {
       released.delete(key)
       const sources = frontend.sourceRanges === undefined ? null : new SourceRanges(frontend.sourceRanges)
       const owner = { service, frontend, sources }
@@ -272,6 +395,7 @@ export class LocalDataPlane implements DataPlane {
   }
 
   #removeFromService(service: ServiceState): void {
+    this.#statuses.forget(service)
     const ports = this.#portsOf.get(service.serviceName)
     ports?.delete(service)
     if (ports?.size !== 0) return
@@ -339,7 +463,7 @@ export class LocalDataPlane implements DataPlane {
    */
   #onLimit(service: ServiceName): void {
     const frontends = [...(this.#portsOf.get(service) ?? [])]
-      .flatMap(state => ownFrontends(state.port))
+      .flatMap(state => state.frontends)
       .flatMap(({ key }) => this.#frontends.get(key) ?? [])
     if (!this.#limits.isFull(service)) this.#limitTurns++
     const first = this.#limitTurns % Math.max(1, frontends.length)
@@ -351,44 +475,17 @@ export class LocalDataPlane implements DataPlane {
     if (this.#limits.isFull(frontend.owner.service.serviceName)) frontend.pause('max-connections')
     else frontend.resume('max-connections')
   }
-
-  #serviceStatus(
-    service: ServiceState,
-    open: { in: number; out: number } = { in: 0, out: 0 },
-  ): ServicePortStatus {
-    const { counters, port } = service
-    return {
-      key: port.key,
-      frontends: ownFrontends(port).map(({ key }): FrontendStatus => {
-        const frontend = this.#frontends.get(key)
-        const address = key.slice(key.indexOf('/') + 1)
-        return { address, ...describeState(frontend) }
-      }),
-      setAside: service.setAside(),
-      connections: {
-        ...counters,
-        failures: { ...counters.failures },
-        bytesIn: counters.bytesIn + open.in,
-        bytesOut: counters.bytesOut + open.out,
-      },
-    }
-  }
 }
 
-function describeState(frontend: FrontendState | undefined): Pick<FrontendStatus, 'state' | 'reason'> {
-  if (frontend === undefined) return { state: 'refusing' }
-  const { state } = frontend
-  return state.name === 'bind-failed' ? { state: state.name, reason: state.reason } : { state: state.name }
+/** What can be known of a service port. */
+type ServiceFact = Exclude<SharedFact, { readonly kind: 'client' }>
+
+/** What is left of an update when nothing changes hands any more. */
+interface Rest {
+  readonly removed: readonly ServicePortKey[]
+  readonly changed: readonly ServicePort[]
 }
 
-/** The frontends of a service port that are its to open, each with its key in the data plane. */
-function ownFrontends(port: ServicePort): { key: string; frontend: ServicePort['frontends'][number] }[] {
-  return port.frontends
-    .filter(frontend => frontend.conflict === undefined)
-    .map(frontend => ({ key: frontendKey(port.protocol, frontend), frontend }))
-}
-
-/** An address that becomes a VIP, or ceases to be one, is another frontend from then on: its listener is elsewhere. */
-function frontendKey(protocol: Protocol, { ip, port, vip }: ListenAddress): string {
-  return `${protocol}${vip ? ' VIP' : ''}/${formatAddress(ip, port)}`
+function sizeOf({ removed, changed }: Rest): number {
+  return removed.length + changed.length
 }

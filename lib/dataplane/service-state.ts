@@ -4,6 +4,12 @@
 import { parseAddress, type Address } from '../model/address.ts'
 import type { ServicePort } from '../model/proxy-table.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
+import type {
+  AffineEndpoint,
+  EndpointTraffic,
+  ListName,
+  ServicePortInspection,
+} from '../ops/endpoint-detail.ts'
 import { AffinityTable } from '../policy/affinity.ts'
 import { createBalancer, type Balancer } from '../policy/balancer.ts'
 import {
@@ -17,11 +23,15 @@ import {
 } from '../policy/passive-health.ts'
 import { hashOf, weight } from '../policy/rendezvous.ts'
 import { serviceName, type ServiceName } from './connection-limits.ts'
+import { ownFrontends, type OwnFrontend } from './own-frontends.ts'
 import type { SharedFact } from './shared-facts.ts'
 
 /** What an endpoint's state needs to know of a TCP connection: how to end it, or its dial. */
 export interface Endable {
   end(): void
+  /** What it has carried so far. */
+  readonly bytesIn: number
+  readonly bytesOut: number
 }
 
 /** One endpoint of one service port. The object is the identity: it is kept while the endpoint exists. */
@@ -37,7 +47,16 @@ export interface EndpointState {
   active: number
   /** Dials on their way. */
   dials: number
+  /** Connections that it has taken, and UDP flows. */
+  total: number
+  /** Of TCP connections that have ended. */
+  bytesIn: number
+  bytesOut: number
+  /** Dials that failed. */
+  readonly failures: Record<EndpointFailure, number>
 }
+
+export type EndpointFailure = keyof EndpointTraffic['failures']
 
 /** An endpoint that is gone but still has connections, with the timer that ends them where the service has one. */
 interface Draining {
@@ -69,7 +88,7 @@ export interface ServiceCounters {
   readonly failures: Record<FailureReason, number>
 }
 
-export type ListName = 'cluster' | 'local'
+export type { ListName }
 
 export interface ServiceStateOptions {
   readonly clock: Clock
@@ -91,16 +110,28 @@ export class ServiceState {
     bytesOut: 0,
     dialRetries: 0,
     dialFailures: 0,
-    failures: Object.fromEntries(failureReasons.map(reason => [reason, 0])) as Record<FailureReason, number>,
+    failures: {
+      'no-endpoints': 0,
+      refused: 0,
+      timeout: 0,
+      local: 0,
+      overload: 0,
+      'source-range': 0,
+      'max-connections': 0,
+      'client-limit': 0,
+    },
   }
   readonly #options: ServiceStateOptions
   #port: ServicePort
-  #serving: ReadonlySet<string> = new Set()
-  #lists: Readonly<Record<ListName, ReadonlySet<string>>> = { cluster: new Set(), local: new Set() }
+  #frontends: readonly OwnFrontend[] = []
+  #serving: ReadonlySet<string> = none
+  #lists: Readonly<Record<ListName, ReadonlySet<string>>> = { cluster: none, local: none }
   readonly #endpoints = new Map<string, EndpointState>()
   readonly #draining = new Map<string, Draining>()
   #balancers: Readonly<Record<ListName, Balancer<EndpointState>>>
   readonly #affinity = new AffinityTable()
+  /** False: no endpoint is set aside. True: one was, when that was last looked at or later. */
+  #someAside = false
 
   constructor(port: ServicePort, options: ServiceStateOptions) {
     this.serviceName = serviceName(port)
@@ -114,15 +145,24 @@ export class ServiceState {
     return this.#port
   }
 
+  /** The frontends that are its to open: another array after each update. */
+  get frontends(): readonly OwnFrontend[] {
+    return this.#frontends
+  }
+
   update(port: ServicePort): void {
     const { cluster, local, serving, unserving, settings } = port
     if (settings.balance !== this.#port.settings.balance) {
       this.#balancers = this.#createBalancers(settings.balance)
     }
     this.#port = port
-    this.#serving = new Set(serving)
-    this.#lists = { cluster: new Set(cluster), local: new Set(local) }
-    this.#forgetAllBut(new Set([...this.#lists.cluster, ...this.#lists.local, ...serving, ...unserving]))
+    this.#frontends = ownFrontends(port)
+    this.#lists = { cluster: setOf(cluster), local: setOf(local) }
+    // Of most service ports all endpoints that serve are eligible.
+    this.#serving = cluster !== null && isSameList(cluster, serving) ? this.#lists.cluster : setOf(serving)
+    if (this.#endpoints.size > 0) {
+      this.#forgetAllBut(new Set([...this.#lists.cluster, ...this.#lists.local, ...serving, ...unserving]))
+    }
     this.#balancers.cluster.update((cluster ?? []).map(key => this.#endpoint(key)))
     this.#balancers.local.update((local ?? []).map(key => this.#endpoint(key)))
     if (port.affinityTimeoutSeconds === null) this.#affinity.clear()
@@ -155,8 +195,7 @@ export class ServiceState {
     const timeoutMs = seconds * 1000
     const endpoint =
       this.#affineEndpoint(list, clientIp, timeoutMs, now, isOut) ??
-      this.#hashedEndpoint(list, clientIp, isOut) ??
-      this.#hashedEndpoint(list, clientIp, isTried)
+      this.#newEndpoint(list, clientIp, isOut, isTried)
     if (endpoint !== null) this.#remember(clientIp, endpoint.key, timeoutMs, now)
     return endpoint
   }
@@ -201,12 +240,15 @@ export class ServiceState {
   }
 
   /** An endpoint didn't answer a dial. True if it is set aside by that. */
-  failed(endpoint: EndpointState): boolean {
+  failed(endpoint: EndpointState, reason: EndpointFailure = 'refused'): boolean {
+    endpoint.failures[reason]++
     if (!this.#isEligible(endpoint)) return false
     const { clock, passiveHealth } = this.#options
     const isNews = recordFailure(endpoint.health, this.#eligibleHealth(), passiveHealth, clock.now())
-    if (isNews) this.#tellHealth(endpoint)
-    return isNews
+    if (!isNews) return false
+    this.#someAside = true
+    this.#tellHealth(endpoint)
+    return true
   }
 
   /** Takes over what another worker found out about this service port. What isn't known here is passed by. */
@@ -221,14 +263,40 @@ export class ServiceState {
     if (endpoint === undefined || this.#options.passiveHealth.failures === 0) return
     if (fact.setAsideForMs <= 0) recordSuccess(endpoint.health)
     else if (this.#isEligible(endpoint)) {
-      setAside(endpoint.health, this.#eligibleHealth(), fact.setAsideForMs, fact.timesSetAside, now)
+      const { setAsideForMs, timesSetAside } = fact
+      if (setAside(endpoint.health, this.#eligibleHealth(), setAsideForMs, timesSetAside, now)) {
+        this.#someAside = true
+      }
     }
   }
 
   /** The endpoints ("ip:port") that get no new connections for now because dials to them failed. */
   setAside(): readonly string[] {
+    if (!this.#someAside) return nobody
     const now = this.#options.clock.now()
-    return [...this.#endpoints.values()].filter(({ health }) => isSetAside(health, now)).map(({ key }) => key)
+    let aside: string[] | null = null
+    for (const { key, health } of this.#endpoints.values())
+      if (isSetAside(health, now)) (aside ??= []).push(key)
+    this.#someAside = aside !== null
+    return aside ?? nobody
+  }
+
+  /** Endpoint by endpoint, those included that are gone but have connections left; with what `pick` would do. */
+  inspect(clientIp: string | null): ServicePortInspection {
+    const now = this.#options.clock.now()
+    const seconds = this.#port.affinityTimeoutSeconds
+    const draining = [...this.#draining.values()].map(({ endpoint }) => trafficOf(endpoint, now, true))
+    return {
+      key: this.#port.key,
+      endpoints: [...[...this.#endpoints.values()].map(each => trafficOf(each, now, false)), ...draining],
+      affinity:
+        clientIp === null || seconds === null
+          ? null
+          : {
+              cluster: this.#affineChoice('cluster', clientIp, seconds * 1000, now),
+              local: this.#affineChoice('local', clientIp, seconds * 1000, now),
+            },
+    }
   }
 
   /** Lets go of what time has made void. Called now and then. */
@@ -248,6 +316,25 @@ export class ServiceState {
     // Only an endpoint that is eligible now counts; one that isn't dialable either is no better (kubernetes#24648).
     const endpoint = key !== null && this.#lists[list].has(key) ? this.#endpoints.get(key) : undefined
     return endpoint === undefined || isOut(endpoint) ? null : endpoint
+  }
+
+  /** As `pick`, but nothing is remembered. */
+  #affineChoice(list: ListName, clientIp: string, timeoutMs: number, now: number): AffineEndpoint | null {
+    const isOut = (endpoint: EndpointState): boolean =>
+      isSetAside(endpoint.health, now) || isBeingProbed(endpoint)
+    const had = this.#affineEndpoint(list, clientIp, timeoutMs, now, isOut)
+    const endpoint = had ?? this.#newEndpoint(list, clientIp, isOut, () => false)
+    return endpoint === null ? null : { endpoint: endpoint.key, remembered: had !== null }
+  }
+
+  /** For a client that has none, or whose own is out. */
+  #newEndpoint(
+    list: ListName,
+    clientIp: string,
+    isOut: (endpoint: EndpointState) => boolean,
+    isTried: (endpoint: EndpointState) => boolean,
+  ): EndpointState | null {
+    return this.#hashedEndpoint(list, clientIp, isOut) ?? this.#hashedEndpoint(list, clientIp, isTried)
   }
 
   #hashedEndpoint(
@@ -339,6 +426,18 @@ export class ServiceState {
   }
 }
 
+/** What thousands of service ports have in common isn't made for each. */
+const none: ReadonlySet<string> = new Set()
+const nobody: readonly string[] = []
+
+function setOf(list: readonly string[] | null): ReadonlySet<string> {
+  return list === null || list.length === 0 ? none : new Set(list)
+}
+
+function isSameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((each, index) => each === b[index])
+}
+
 function newEndpoint(key: string): EndpointState {
   return {
     key,
@@ -348,10 +447,25 @@ function newEndpoint(key: string): EndpointState {
     connections: new Set(),
     active: 0,
     dials: 0,
+    total: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    failures: { refused: 0, timeout: 0 },
   }
 }
 
 /** One connection tries an endpoint that was set aside; others needn't wait for what comes of it. */
 function isBeingProbed({ health, dials }: EndpointState): boolean {
   return health.timesSetAside > 0 && dials > 0
+}
+
+function trafficOf(endpoint: EndpointState, now: number, gone: boolean): EndpointTraffic {
+  const { key, active, total, failures, health, connections } = endpoint
+  let { bytesIn, bytesOut } = endpoint
+  for (const connection of connections) {
+    bytesIn += connection.bytesIn
+    bytesOut += connection.bytesOut
+  }
+  const setAsideForMs = isSetAside(health, now) ? health.setAsideUntil - now : null
+  return { address: key, active, total, bytesIn, bytesOut, failures: { ...failures }, setAsideForMs, gone }
 }

@@ -2,6 +2,7 @@
 // the client's bytes wait in the kernel until an endpoint has answered, so a retry on another one loses nothing.
 
 import type { Address } from '../model/address.ts'
+import type { AccessEnd, AccessRecord, OwnReason } from '../ops/access-record.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
 import { isReplayable, maxReplayBytes } from '../policy/replay.ts'
@@ -39,6 +40,8 @@ export interface TcpContext {
   readonly onLocalFailure: () => void
   /** Called once, when both sockets are closed. */
   readonly onClosed: (connection: TcpConnection) => void
+  /** Called after that with the record that the connection was made with, if it has one. */
+  readonly onEnded?: ((record: AccessRecord) => void) | undefined
 }
 
 type State =
@@ -67,9 +70,19 @@ export class TcpConnection {
   /** Ends the connection at its greatest age, or after a polite end that wasn't heeded. */
   #timer: Timer | null = null
   #ending = false
+  /** For the access log; null where there is none. */
+  readonly #record: AccessRecord | null
 
-  constructor(context: TcpContext, service: ServiceState, list: ListName, client: Conn, peer: Address) {
+  constructor(
+    context: TcpContext,
+    service: ServiceState,
+    list: ListName,
+    client: Conn,
+    peer: Address,
+    record: AccessRecord | null = null,
+  ) {
     this.#context = context
+    this.#record = record
     this.#peer = peer
     this.service = service
     this.#list = list
@@ -95,22 +108,24 @@ export class TcpConnection {
   }
 
   /** Resets both sides, or the client alone while no endpoint has answered yet. */
-  abort(): void {
+  abort(because: OwnReason): void {
     const state = this.#state
     this.#timer?.cancel()
+    if (this.#record !== null) this.#record.reason ??= because
     if (state.name === 'relaying') return state.relay.abort()
     if (state.name === 'closed') return
     if (state.name === 'dialing') this.#cancelDial(state.dial, state.endpoint)
     if (state.name === 'waiting') state.timer.cancel()
     this.#context.engine.reset(this.#client)
-    this.#close()
+    this.#close('aborted')
   }
 
   /**
    * Ends an established connection: politely first, for a client that is between two requests and will connect
-   * again, and by reset for one that still isn't gone after a while. A dial goes on with another endpoint.
+   * again, and by reset for one that still isn't gone after a while. A dial goes on with another endpoint. Without a
+   * reason: its endpoint has gone, and the time it had is over.
    */
-  end(): void {
+  end(because: OwnReason = 'drain-timeout'): void {
     const state = this.#state
     if (state.name === 'dialing') {
       this.#cancelDial(state.dial, state.endpoint)
@@ -118,15 +133,16 @@ export class TcpConnection {
     }
     if (state.name !== 'relaying' || this.#ending) return
     this.#ending = true
+    if (this.#record !== null) this.#record.reason ??= because
     state.relay.finish()
     this.#timer?.cancel()
     this.#timer = this.#context.clock.after(politeEndMs, () => state.relay.abort())
   }
 
   /** Ends it in any state: as `end` where it is established, by reset where no endpoint has answered yet. */
-  endOrAbort(): void {
-    if (this.#state.name === 'relaying') this.end()
-    else this.abort()
+  endOrAbort(because: OwnReason): void {
+    if (this.#state.name === 'relaying') this.end(because)
+    else this.abort(because)
   }
 
   /**
@@ -143,6 +159,7 @@ export class TcpConnection {
       this.#lastMoved = moved
       this.#lastMovedAt = now
     } else if (now - this.#lastMovedAt >= limitMs) {
+      if (this.#record !== null) this.#record.reason ??= 'half-closed-timeout'
       relay.abort()
     }
   }
@@ -180,7 +197,7 @@ export class TcpConnection {
     const { log } = this.#context
     log.debug({ service: this.service.port.key, endpoint: endpoint.key, failure, err: error }, 'dial failed')
     if (failure === 'local') return this.#waitForRoom()
-    if (this.service.failed(endpoint)) {
+    if (this.service.failed(endpoint, failure)) {
       log.info(
         { service: this.service.port.key, endpoint: endpoint.key },
         'endpoint set aside: dials keep failing',
@@ -210,7 +227,8 @@ export class TcpConnection {
     counters.dialFailures++
     counters.failures[reason]++
     this.#context.engine.reset(this.#client)
-    this.#close()
+    if (this.#record !== null) this.#record.reason = reason
+    this.#close('failed')
   }
 
   #relay(endpoint: EndpointState, upstream: Conn): void {
@@ -221,7 +239,11 @@ export class TcpConnection {
       this.service.leave(endpoint, this)
       this.#context.engine.reset(upstream)
       this.#context.engine.reset(this.#client)
-      return this.#close()
+      return this.#close('client-reset')
+    }
+    if (this.#record !== null) {
+      this.#record.endpoint = endpoint.key
+      this.#record.answeredAt = this.#context.clock.now()
     }
     const mayRetry = this.#context.earlyRetry && this.#earlyRetries < maxEarlyRetries
     const options: RelayOptions = {
@@ -239,6 +261,7 @@ export class TcpConnection {
       this.#onRelayEnd(relay, endpoint, end, sent),
     )
     this.#state = { name: 'relaying', relay, endpoint }
+    endpoint.total++
     this.#startAging()
   }
 
@@ -255,7 +278,7 @@ export class TcpConnection {
     if (maxConnectionAgeMs === null) return
     // With jitter, so that connections that began together don't end together.
     const ageMs = maxConnectionAgeMs * (1 - ageJitter + 2 * ageJitter * this.#context.random())
-    this.#timer = this.#context.clock.after(ageMs, () => this.end())
+    this.#timer = this.#context.clock.after(ageMs, () => this.end('max-connection-age'))
   }
 
   #onRelayEnd(relay: Relay, endpoint: EndpointState, end: RelayEnd, sent: Uint8Array | null): void {
@@ -265,18 +288,32 @@ export class TcpConnection {
     if (end === 'unanswered') {
       this.#sent = sent
       this.#earlyRetries++
+      if (this.#record !== null) {
+        this.#record.endpoint = null
+        this.#record.answeredAt = null
+      }
       return this.#onDialFailure('refused', endpoint, null)
     }
     const { counters } = this.service
     counters.bytesIn += relay.bytesIn
     counters.bytesOut += relay.bytesOut
+    endpoint.bytesIn += relay.bytesIn
+    endpoint.bytesOut += relay.bytesOut
+    if (this.#record !== null) {
+      this.#record.bytesIn = relay.bytesIn
+      this.#record.bytesOut = relay.bytesOut
+    }
     this.#context.log.debug({ service: this.service.port.key, endpoint: endpoint.key, end }, 'closed')
-    this.#close()
+    this.#close(end)
   }
 
-  #close(): void {
+  #close(end: AccessEnd): void {
     this.#state = { name: 'closed' }
     this.service.counters.active--
     this.#context.onClosed(this)
+    if (this.#record === null) return
+    this.#record.end = end
+    this.#record.tries = this.#attempts
+    this.#context.onEnded?.(this.#record)
   }
 }

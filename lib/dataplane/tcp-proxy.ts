@@ -2,6 +2,7 @@
 // reaping those that died half-closed.
 
 import type { Address } from '../model/address.ts'
+import { newAccessRecord, type AccessRecord, type AccessSink } from '../ops/access-record.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
 import { listFor } from '../policy/source-ranges.ts'
@@ -18,6 +19,8 @@ export interface TcpProxyOptions {
   readonly halfClosedTimeoutMs: number
   readonly earlyRetry: boolean
   readonly random: () => number
+  /** Told of each connection that has ended; absent: nobody wants to know. */
+  readonly accessLog?: AccessSink | undefined
 }
 
 /** A connection's descriptors: the client's and the upstream's. */
@@ -35,6 +38,7 @@ export class TcpProxy {
     this.#options = options
     this.#shared = shared
     const { budget, limits, clients } = shared
+    const { accessLog } = options
     this.#context = {
       engine: options.engine,
       clock: options.clock,
@@ -49,6 +53,7 @@ export class TcpProxy {
         clients?.giveBack(connection.clientIp)
         shared.onGone()
       },
+      onEnded: accessLog && (record => accessLog.ended(record)),
     }
     // Four looks within the limit, so that a connection is reaped at most a quarter late.
     this.#reapEveryMs = Math.max(100, options.halfClosedTimeoutMs / 4)
@@ -95,30 +100,43 @@ export class TcpProxy {
 
   /** Ends every connection: politely where it is established. */
   endAll(): void {
-    for (const connection of this.#connections) connection.endOrAbort()
+    for (const connection of this.#connections) connection.endOrAbort('shutdown')
   }
 
   close(): void {
     this.#reaper.cancel()
-    for (const connection of this.#connections) connection.abort()
+    for (const connection of this.#connections) connection.abort('shutdown')
   }
 
   #accept(frontend: FrontendState, client: Conn, peer: Address): void {
     const { service, frontend: owned } = frontend.owner
+    const record = this.#record(frontend, client, peer)
     const refusal = this.#refusal(frontend.owner, peer)
     if (refusal !== null) {
       service.counters.failures[refusal]++
       this.#options.log.debug({ service: service.port.key, client: peer.ip, reason: refusal }, 'client reset')
+      if (record !== null) this.#context.onEnded?.({ ...record, end: 'rejected', reason: refusal })
       return this.#options.engine.reset(client)
     }
     const { budget, limits, clients, nodeSources } = this.#shared
     const list = listFor(owned, peer.ip, nodeSources())
-    const connection = new TcpConnection(this.#context, service, list, client, peer)
+    const connection = new TcpConnection(this.#context, service, list, client, peer, record)
     this.#connections.add(connection)
     budget.take(perConnection)
     limits.take(service.serviceName)
     clients?.take(peer.ip)
     connection.start()
+  }
+
+  /** null where there is no access log. */
+  #record(frontend: FrontendState, client: Conn, peer: Address): AccessRecord | null {
+    const { accessLog, clock, engine } = this.#options
+    if (accessLog === undefined) return null
+    const { address, owner } = frontend
+    // The address that the client took, where any will do.
+    const isAny = address.ip === '0.0.0.0' || address.ip === '::'
+    const at = isAny ? (engine.localAddress(client) ?? address) : address
+    return newAccessRecord('TCP', peer, at, owner.service.port, clock.now())
   }
 
   /** Why a client that was accepted isn't served. */

@@ -2,6 +2,7 @@
 // the other. Bounded in number (the least recently used goes first) and in time. A flow belongs to a frontend
 // and dies with it.
 
+import type { AccessRecord } from '../ops/access-record.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
 import type { UdpPeer } from './engine.ts'
 import type { EndpointState, ServiceState } from './service-state.ts'
@@ -23,6 +24,13 @@ const renewMs = 1000
 /** How many flows are looked at to find the one that is silent the longest, where many were used within `renewMs`. */
 const maxLooks = 64
 
+/**
+ * Why a flow ends: it was silent, or made room for another; its endpoint serves no more, or refused a datagram; its
+ * frontend was closed or is another Service's; it needs a descriptor that there isn't; everything ends.
+ */
+export type FlowEnd =
+  'idle' | 'evicted' | 'endpoint-gone' | 'refused' | 'frontend-gone' | 'local' | 'shutdown'
+
 /** One client's conversation with one endpoint through one frontend. */
 export interface Flow {
   readonly service: ServiceState
@@ -33,6 +41,8 @@ export interface Flow {
   readonly startedAt: number
   /** Takes the flow out of its frontend's index. */
   readonly forget: () => void
+  /** For the access log; null where there is none. */
+  readonly record: AccessRecord | null
   answered: boolean
   lastUsedAt: number
   /** Its place in the order of last use is right as of this time. */
@@ -50,10 +60,15 @@ export class FlowTable {
   readonly #clock: Clock
   readonly #timeouts: FlowTimeouts
   readonly #maxFlows: number
-  readonly #onClosed: (flow: Flow) => void
+  readonly #onClosed: (flow: Flow, end: FlowEnd) => void
   #sweeper: Timer | null = null
 
-  constructor(clock: Clock, timeouts: FlowTimeouts, maxFlows: number, onClosed: (flow: Flow) => void) {
+  constructor(
+    clock: Clock,
+    timeouts: FlowTimeouts,
+    maxFlows: number,
+    onClosed: (flow: Flow, end: FlowEnd) => void,
+  ) {
     this.#clock = clock
     this.#timeouts = timeouts
     this.#maxFlows = maxFlows
@@ -82,7 +97,7 @@ export class FlowTable {
       if (oldest === null || flow.lastUsedAt < oldest.lastUsedAt) oldest = flow
       looks++
     }
-    if (oldest !== null) this.close(oldest)
+    if (oldest !== null) this.close(oldest, 'evicted')
     return oldest !== null
   }
 
@@ -102,16 +117,16 @@ export class FlowTable {
     return true
   }
 
-  close(flow: Flow): void {
+  close(flow: Flow, end: FlowEnd): void {
     if (!this.#flows.delete(flow)) return
     flow.upstream.close()
     flow.client?.close()
     flow.forget()
-    this.#onClosed(flow)
+    this.#onClosed(flow, end)
   }
 
   closeAll(): void {
-    for (const flow of this.#flows) this.close(flow)
+    for (const flow of this.#flows) this.close(flow, 'shutdown')
     this.#sweeper?.cancel()
     this.#sweeper = null
   }
@@ -122,7 +137,7 @@ export class FlowTable {
       // Sorted by it: nothing behind this one has been idle for longer.
       if (now - flow.orderedAt < Math.min(this.#timeouts.idleMs, this.#timeouts.streamIdleMs)) break
       const limitMs = isStream(flow) ? this.#timeouts.streamIdleMs : this.#timeouts.idleMs
-      if (now - flow.lastUsedAt >= limitMs) this.close(flow)
+      if (now - flow.lastUsedAt >= limitMs) this.close(flow, 'idle')
     }
     this.#sweeper = this.#flows.size > 0 ? this.#clock.after(sweepMs, () => this.#sweep()) : null
   }

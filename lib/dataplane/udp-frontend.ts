@@ -32,6 +32,8 @@ export class UdpFrontend {
   readonly #clients: Clients = new Map()
   #listener: UdpListener | null = null
   #successorExpected = false
+  /** When a client that gets no flow was last told of in the access log. */
+  rejectionLoggedAt = -Infinity
   /** Flows with sockets of their own. */
   #guarded = 0
 
@@ -63,7 +65,7 @@ export class UdpFrontend {
   leave(): void {
     this.expectSuccessor(true)
     for (const ports of this.#clients.values()) {
-      for (const flow of ports.values()) if (flow.client === null) this.#options.flows.close(flow)
+      for (const flow of ports.values()) if (flow.client === null) this.#options.flows.close(flow, 'local')
     }
     const { budget, onGone } = this.#options.shared
     const listener = this.#listener
@@ -76,7 +78,8 @@ export class UdpFrontend {
 
   close(): void {
     const { flows, shared } = this.#options
-    for (const ports of this.#clients.values()) for (const flow of ports.values()) flows.close(flow)
+    for (const ports of this.#clients.values())
+      for (const flow of ports.values()) flows.close(flow, 'frontend-gone')
     if (this.#listener === null) return
     this.#listener.close()
     this.#listener = null
@@ -101,13 +104,14 @@ export class UdpFrontend {
     let flow = this.#clients.get(ip)?.get(port) ?? null
     if (flow !== null && flow.service !== this.state.owner.service) {
       // The frontend has moved to another service port since.
-      this.#options.flows.close(flow)
+      this.#options.flows.close(flow, 'frontend-gone')
       flow = null
     }
     flow ??= this.#open(ip, port)
     if (flow === null) return
     this.#touch(flow, ip, port)
     flow.service.counters.bytesIn += data.length
+    if (flow.record !== null) flow.record.bytesIn += data.length
     flow.upstream.send(data)
   }
 
@@ -119,7 +123,7 @@ export class UdpFrontend {
     if (this.#successorExpected) this.#guard(flow, ip, port)
     if (this.#listener !== null || flow.client !== null) return flow
     // The last of what waited when the frontend was left, and no descriptor for it: nothing could answer it.
-    this.#options.flows.close(flow)
+    this.#options.flows.close(flow, 'local')
     return null
   }
 

@@ -2,6 +2,8 @@
 // the address the client wrote to. A flow whose endpoint stops serving is cut at once, so that the client's next
 // datagram goes elsewhere.
 
+import type { Address } from '../model/address.ts'
+import { newAccessRecord, type AccessRecord, type AccessSink } from '../ops/access-record.ts'
 import type { Clock } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
 import { listFor } from '../policy/source-ranges.ts'
@@ -9,7 +11,7 @@ import type { Engine } from './engine.ts'
 import type { FrontendSocket, FrontendState } from './frontend-state.ts'
 import type { FailureReason, ServiceState } from './service-state.ts'
 import type { SharedState } from './shared-state.ts'
-import { FlowTable, type Flow, type FlowTimeouts } from './udp-flows.ts'
+import { FlowTable, type Flow, type FlowEnd, type FlowTimeouts } from './udp-flows.ts'
 import { UdpFrontend } from './udp-frontend.ts'
 
 export interface UdpOptions extends FlowTimeouts {
@@ -21,7 +23,12 @@ export interface UdpProxyOptions {
   readonly clock: Clock
   readonly log: Log
   readonly udp: UdpOptions
+  /** Told of each flow that has ended; absent: nobody wants to know. */
+  readonly accessLog?: AccessSink | undefined
 }
+
+/** A client without a flow has a line in the access log this often per frontend, however much it sends. */
+const logRejectionEveryMs = 1000
 
 export class UdpProxy {
   readonly #options: UdpProxyOptions
@@ -37,12 +44,14 @@ export class UdpProxy {
     const { budget } = shared
     // Flows live for minutes after their last datagram: at most half of the descriptors may wait in them.
     const maxFlows = Math.max(1, Math.min(options.udp.maxFlows, Math.floor(budget.usable / 2)))
-    this.#flows = new FlowTable(options.clock, options.udp, maxFlows, flow => {
+    this.#flows = new FlowTable(options.clock, options.udp, maxFlows, (flow, end) => {
       flow.endpoint.active--
       const { counters } = flow.service
       counters.active--
       budget.giveBack(flow.client === null ? 1 : 2)
       shared.onGone()
+      if (flow.record === null) return
+      options.accessLog?.ended(finished(flow.record, end), flow.lastUsedAt)
     })
   }
 
@@ -76,7 +85,9 @@ export class UdpProxy {
   cutUnserved(service: ServiceState): void {
     if (service.port.protocol !== 'UDP' || service.counters.active === 0) return
     for (const flow of this.#flows) {
-      if (flow.service === service && !service.serves(flow.endpoint)) this.#flows.close(flow)
+      if (flow.service === service && !service.serves(flow.endpoint)) {
+        this.#flows.close(flow, 'endpoint-gone')
+      }
     }
   }
 
@@ -100,16 +111,18 @@ export class UdpProxy {
   #open(udp: UdpFrontend, clientIp: string, clientPort: number): Flow | null {
     const { service, frontend: owned, sources } = udp.state.owner
     const { clock, engine, log } = this.#options
-    if (sources !== null && !sources.contains(clientIp)) return this.#refuse(service, 'source-range')
+    const client = { ip: clientIp, port: clientPort }
+    if (sources !== null && !sources.contains(clientIp)) return this.#refuse(udp, client, 'source-range')
     const list = listFor(owned, clientIp, this.#shared.nodeSources())
     const endpoint = service.pick(list, clientIp)
-    if (endpoint === null) return this.#refuse(service, 'no-endpoints')
+    if (endpoint === null) return this.#refuse(udp, client, 'no-endpoints')
     this.#flows.makeRoom()
     while (!this.#shared.budget.hasRoom && this.#flows.evictOldest());
     const onReply = (data: Uint8Array): void => {
       if (!flow.answered) service.succeeded(endpoint)
       flow.answered = true
       service.counters.bytesOut += data.length
+      if (flow.record !== null) flow.record.bytesOut += data.length
       udp.reply(flow, data, clientIp, clientPort)
     }
     const onError = (error: Error): void => {
@@ -118,7 +131,7 @@ export class UdpProxy {
       service.counters.failures.refused++
       service.failed(endpoint)
       service.moveAway(list, clientIp, endpoint)
-      this.#flows.close(flow)
+      this.#flows.close(flow, 'refused')
     }
     let flow: Flow
     try {
@@ -133,15 +146,17 @@ export class UdpProxy {
         lastUsedAt: now,
         orderedAt: now,
         answered: false,
+        record: this.#record(udp, client, endpoint.key, now),
         forget: () => udp.forget(clientIp, clientPort),
       }
     } catch (error) {
       log.debug({ service: service.port.key, endpoint: endpoint.key, err: error }, 'no socket for a UDP flow')
       this.#shared.budget.starved()
-      return this.#refuse(service, 'local')
+      return this.#refuse(udp, client, 'local')
     }
     this.#shared.budget.take(1)
     endpoint.active++
+    endpoint.total++
     service.counters.total++
     service.counters.active++
     this.#flows.add(flow)
@@ -149,9 +164,43 @@ export class UdpProxy {
   }
 
   /** The datagram is dropped, and counted. */
-  #refuse(service: ServiceState, reason: FailureReason): null {
-    if (reason !== 'source-range') service.counters.dialFailures++
-    service.counters.failures[reason]++
+  #refuse(udp: UdpFrontend, client: Address, reason: FailureReason): null {
+    const { counters } = udp.state.owner.service
+    if (reason !== 'source-range') counters.dialFailures++
+    counters.failures[reason]++
+    const { accessLog, clock } = this.#options
+    const now = clock.now()
+    if (accessLog === undefined || now - udp.rejectionLoggedAt < logRejectionEveryMs) return null
+    udp.rejectionLoggedAt = now
+    const record = this.#record(udp, client, null, now)
+    if (record !== null) {
+      record.end = reason === 'source-range' ? 'rejected' : 'failed'
+      record.reason = reason
+      accessLog.ended(record)
+    }
     return null
   }
+
+  /** null where there is no access log. */
+  #record(
+    { state }: UdpFrontend,
+    client: Address,
+    endpoint: string | null,
+    now: number,
+  ): AccessRecord | null {
+    if (this.#options.accessLog === undefined) return null
+    const record = newAccessRecord('UDP', client, state.address, state.owner.service.port, now)
+    record.endpoint = endpoint
+    record.tries = endpoint === null ? 0 : 1
+    return record
+  }
+}
+
+function finished(record: AccessRecord, end: FlowEnd): AccessRecord {
+  if (end === 'idle' || end === 'evicted') record.end = end
+  else {
+    record.end = end === 'refused' ? 'failed' : 'aborted'
+    record.reason = end
+  }
+  return record
 }

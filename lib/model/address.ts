@@ -56,7 +56,9 @@ function hasLeadingZero(ipv6: string): boolean {
 
 /** False for addresses that no one host has, and that must never become a listener: 0.0.0.0, ::, multicast. */
 export function isHostAddress(ip: string): boolean {
-  return !['unspecified', 'multicast', 'broadcast'].includes(ipaddr.parse(ip).range())
+  if (ip.includes(':')) return !['unspecified', 'multicast'].includes(ipaddr.parse(ip).range())
+  const first = Number(ip.slice(0, ip.indexOf('.')))
+  return first !== 0 && (first < 224 || first > 239) && ip !== '255.255.255.255'
 }
 
 /** The family of a canonical IP address. */

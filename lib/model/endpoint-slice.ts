@@ -13,6 +13,8 @@ export const lastChangeTriggerTime = 'endpoints.kubernetes.io/last-change-trigge
 export interface SliceEndpoint {
   readonly ip: string
   readonly nodeName: string
+  /** Only told: hints decide, not this. */
+  readonly zone: string
   readonly ready: boolean
   readonly serving: boolean
   readonly terminating: boolean
@@ -91,6 +93,7 @@ function readEndpoint(value: unknown, family: IpFamily, problems: string[]): rea
     {
       ip,
       nodeName: asString(fields['nodeName']),
+      zone: asString(fields['zone']),
       ready: asBoolean(conditions['ready'], true),
       serving: asBoolean(conditions['serving'], true),
       terminating: asBoolean(conditions['terminating'], false),

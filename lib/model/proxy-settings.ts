@@ -74,7 +74,8 @@ function oneOf<T extends string>(text: string, values: readonly T[]): SettingVal
   return { expected: `one of ${values.join(', ')}${hint}` }
 }
 
-const prefix = 'kube-relay/'
+/** Of our annotations' names. */
+export const ownAnnotationPrefix = 'kube-relay/'
 
 const annotations = {
   balance: readBalance,
@@ -106,8 +107,8 @@ export function readProxySettings(
   let settings: ProxySettings = defaults
   const problems: string[] = []
   for (const [annotation, value] of Object.entries(from)) {
-    if (!annotation.startsWith(prefix)) continue
-    const key = annotation.slice(prefix.length)
+    if (!annotation.startsWith(ownAnnotationPrefix)) continue
+    const key = annotation.slice(ownAnnotationPrefix.length)
     if (foreignKeys.has(key)) continue
     if (!isKnown(key)) {
       problems.push(unknownKey(key))
@@ -131,9 +132,9 @@ function isKnown(key: string): key is keyof typeof annotations {
 
 function unknownKey(key: string): string {
   if (flagsOnly.has(key)) {
-    return `annotation ${prefix}${key} has no effect: it is only a flag (--${key}) of the agent`
+    return `annotation ${ownAnnotationPrefix}${key} has no effect: it is only a flag (--${key}) of the agent`
   }
   const guess = closest(key.slice(0, 40), Object.keys(annotations))
-  const hint = guess === undefined ? '' : `, did you mean ${prefix}${guess}?`
-  return `unknown annotation ${describe(prefix + key)}${hint}`
+  const hint = guess === undefined ? '' : `, did you mean ${ownAnnotationPrefix}${guess}?`
+  return `unknown annotation ${describe(ownAnnotationPrefix + key)}${hint}`
 }

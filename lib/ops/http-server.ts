@@ -3,7 +3,7 @@
 // Some are reachable by anyone on the network, so what a client can hold on to is bounded in time, size and number.
 
 import http from 'node:http'
-import { Server as NetServer } from 'node:net'
+import { Server as NetServer, type Socket } from 'node:net'
 import { formatAddress, type Address } from '../model/address.ts'
 import { reasonOf } from '../model/error.ts'
 import type { Clock, Timer } from './clock.ts'
@@ -16,7 +16,8 @@ export interface HttpAnswer {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-export type HttpRoutes = Readonly<Record<string, () => Promise<HttpAnswer>>>
+/** By path. A route gets what stands behind the question mark. */
+export type HttpRoutes = Readonly<Record<string, (query: URLSearchParams) => Promise<HttpAnswer>>>
 
 /** Answers every request alike, whatever its path and method. */
 export type HttpHandler = () => Promise<HttpAnswer>
@@ -61,6 +62,7 @@ const limits: http.ServerOptions = {
 const idleTimeoutMs = 30_000
 /** For how long a closed server still answers what has reached it. */
 const lastAnswersMs = 1000
+/** Beyond these, the one that has asked nothing for longest makes room: whoever holds them all keeps nobody out. */
 const maxConnections = 256
 
 /** Serves routes, or one answer to everything, on an address. */
@@ -87,7 +89,17 @@ export function startHttpServer(
   })
   // Also ends connections of clients that don't read their answer.
   server.timeout = idleTimeoutMs
-  server.maxConnections = maxConnections
+  const connections = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    const [oldest] = connections
+    if (connections.size >= maxConnections) oldest?.destroy()
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
+  })
+  server.on('request', ({ socket }) => {
+    // To the end of the line; one that is gone has left it for good.
+    if (connections.delete(socket)) connections.add(socket)
+  })
   let closed = false
   let lastAnswers: Timer | null = null
   let retry: Timer | null = null
@@ -143,9 +155,9 @@ async function answer(request: http.IncomingMessage, routes: HttpRoutes | HttpHa
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return { status: 405, contentType: 'text/plain', body: 'only GET and HEAD\n' }
   }
-  const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
+  const [path = '/', query = ''] = (request.url ?? '/').split('?', 2)
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined
-  if (route !== undefined) return await route()
+  if (route !== undefined) return await route(new URLSearchParams(query))
   const known = Object.keys(routes).join(' ')
   return { status: 404, contentType: 'text/plain', body: `no such path; there are: ${known}\n` }
 }

@@ -4,15 +4,28 @@
 import { createRequire } from 'node:module'
 
 type IntFunction = (...args: number[]) => number
+type Argument = number | bigint | NodeJS.ArrayBufferView
+type ArgumentType = 'int32' | 'uint32' | 'uint64' | 'pointer'
 
 interface Ffi {
-  dlopen(path: null, functions: object): { functions: Record<string, IntFunction> }
+  dlopen(path: null, functions: object): { functions: Record<string, (...args: Argument[]) => number> }
 }
 
 /** A function that takes and returns ints; null where Node can't call it. */
 export function libcFunction(name: string, argumentCount: number): IntFunction | null {
+  return typedLibcFunction(
+    name,
+    Array.from({ length: argumentCount }, () => 'int32'),
+  )
+}
+
+/** One that takes others as well (uint64 as a bigint, pointer as a buffer) and returns an int. */
+export function typedLibcFunction(
+  name: string,
+  types: readonly ArgumentType[],
+): ((...args: Argument[]) => number) | null {
   try {
-    const signature = { arguments: Array.from({ length: argumentCount }, () => 'int32'), return: 'int32' }
+    const signature = { arguments: types, return: 'int32' }
     return loadFfi().dlopen(null, { [name]: signature }).functions[name] ?? null
   } catch {
     return null

@@ -80,20 +80,20 @@ export class ProxierHealth {
 
   /** What healthCheckNodePorts report as serviceProxyHealthy. Ignores the node, as kube-proxy does. */
   get healthy(): boolean {
-    return this.#keepsUp && this.#problem() === null
+    return this.keepsUp && this.#problem() === null
   }
 
   /** 200 or 503, by updates, data path and node. */
   healthz(): HttpAnswer {
     const reason = this.#problem()
-    const healthy = this.#keepsUp && reason === null
+    const healthy = this.keepsUp && reason === null
     const body = this.#body(healthy, { nodeEligible: this.#nodeEligible }, reason)
     return this.#answer('healthz', body, healthy && this.#nodeEligible)
   }
 
   /** 200 or 503, by updates alone. */
   livez(): HttpAnswer {
-    const healthy = this.#keepsUp
+    const healthy = this.keepsUp
     return this.#answer('livez', this.#body(healthy, {}, null), healthy)
   }
 
@@ -102,7 +102,8 @@ export class ProxierHealth {
     return { '/healthz': async () => this.healthz(), '/livez': async () => this.livez() }
   }
 
-  get #keepsUp(): boolean {
+  /** What /livez answers: no update has been waiting for too long. */
+  get keepsUp(): boolean {
     return [...this.#families.values()].every(health => !this.#isLate(health))
   }
 

@@ -2,6 +2,7 @@
 // Cardinality doesn't grow with the number of Services here.
 
 import type { Registry } from 'prom-client'
+import { residentMemoryOf } from './resident-memory.ts'
 import { snapshotMetric, type Sample } from './snapshot-metric.ts'
 import type { FrontendStatus, StatusDocument, WorkerStatus } from './status.ts'
 
@@ -116,6 +117,18 @@ export function registerStatusMetrics(
       return Object.entries(counts).map(([reason, value]) => ({ labels: { reason }, value }))
     },
   })
+  snapshotMetric({
+    registry,
+    type: 'counter',
+    name: 'kube_relay_access_log_lines_total',
+    help: 'Lines of the access log, by what became of them',
+    samples: () => {
+      const { accessLog } = current() ?? {}
+      if (accessLog === undefined) return []
+      const { written, dropped } = accessLog
+      return Object.entries({ written, dropped }).map(([result, value]) => ({ labels: { result }, value }))
+    },
+  })
   perWorker(
     'responding',
     '0 while the worker does not answer; its other series are as last known then',
@@ -139,6 +152,12 @@ export function registerStatusMetrics(
   )
   perWorker('accepting', '1 while the worker accepts, 0 while it lacks descriptors', ({ descriptors }) =>
     Number(descriptors.accepting),
+  )
+  gauge('worker_resident_memory_bytes', 'Memory of the worker as the kernel counts it', ({ workers }) =>
+    workers.flatMap(({ draining, index, pid }) => {
+      const value = draining ? null : residentMemoryOf(pid)
+      return value === null ? [] : [{ labels: { worker: String(index) }, value }]
+    }),
   )
 }
 

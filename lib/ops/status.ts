@@ -5,6 +5,8 @@ import type { Protocol } from '../model/address.ts'
 import type { FrontendKind } from '../model/proxy-table.ts'
 import type { ServiceType } from '../model/service.ts'
 import type { VipMode } from '../model/vip-mode.ts'
+import type { AccessCounts } from './access-record.ts'
+import { alignRows, formatBytes } from './text-table.ts'
 
 export interface StatusDocument {
   readonly node: string
@@ -20,6 +22,8 @@ export interface StatusDocument {
   readonly services: readonly ServiceStatus[]
   readonly workers: readonly WorkerStatus[]
   readonly workerRestarts: WorkerRestarts
+  /** Lines of the access log since the start of these workers; absent: there is none. */
+  readonly accessLog?: AccessCounts
   /** The process that answers, where it can be told to reload. */
   readonly agent?: AgentProcess
   readonly vips?: VipStatus
@@ -120,6 +124,8 @@ export interface WorkerStatus {
   readonly activeConnections: number
   readonly udpFlows: number
   readonly descriptors: { readonly used: number; readonly limit: number; readonly accepting: boolean }
+  /** Lines of the access log since its start; absent: there is none. */
+  readonly accessLog?: AccessCounts
 }
 
 /** Workers that were replaced since the start, by what had become of them. */
@@ -136,22 +142,33 @@ export interface WorkerRestarts {
 
 export const noRestarts: WorkerRestarts = { crashed: 0, hung: 0, stopped: 0, lastGapMs: null }
 
-const columns = [
-  'NAMESPACE',
-  'SERVICE',
-  'PORT',
-  'KIND',
-  'ADDRESS',
-  'STATE',
-  'ENDPOINTS',
-  'ACTIVE',
-  'TOTAL',
-  'RETRIES',
-  'FAILED',
-]
+/** What happens a second. */
+export interface Rate {
+  readonly connections: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+}
 
-/** The document as a table: a headline, then a line per frontend; repeated cells are left blank. */
-export function renderStatus(status: StatusDocument): string {
+/** By `rateKey`; what isn't in it isn't known yet. */
+export type StatusRates = ReadonlyMap<string, Rate>
+
+export function rateKey({ namespace, name, portName, protocol }: ServiceStatus): string {
+  return `${namespace}/${name}:${portName}/${protocol}`
+}
+
+/** Connections, bytes in and bytes out, as three cells. */
+export function formatRate(rate: Rate | undefined): readonly string[] {
+  if (rate === undefined) return ['-', '-', '-']
+  return [rate.connections.toFixed(1), formatBytes(rate.bytesIn), formatBytes(rate.bytesOut)]
+}
+
+const perSecond = ['CONN/S', 'IN/S', 'OUT/S']
+
+/**
+ * The document as a table: a headline, then a line per frontend; repeated cells are left blank. With rates, what happens
+ * a second is shown too.
+ */
+export function renderStatus(status: StatusDocument, rates: StatusRates | null = null): string {
   const { node, generation, source, asOf, synced, services, vips } = status
   const from = asOf === undefined ? source : `${source} of ${asOf}`
   const local = vips === undefined || vips.mode === 'none' ? '' : `   VIPs ${vips.local} (${vips.mode})`
@@ -162,8 +179,10 @@ export function renderStatus(status: StatusDocument): string {
       .map(([resource, state]) => `${resource}: ${state}`),
     ...vipTroubles(vips?.failed ?? []),
   ]
-  const rows = services.flatMap(serviceRows)
-  const table = rows.length === 0 ? ['no services'] : align([columns, ...rows])
+  const place = ['NAMESPACE', 'SERVICE', 'PORT', 'KIND', 'ADDRESS', 'STATE', 'ENDPOINTS']
+  const columns = [...place, 'ACTIVE', 'TOTAL', ...(rates === null ? [] : perSecond), 'RETRIES', 'FAILED']
+  const rows = services.flatMap(service => serviceRows(service, rates))
+  const table = rows.length === 0 ? ['no services'] : alignRows([columns, ...rows])
   return [headline, ...troubles, '', ...table, ''].join('\n')
 }
 
@@ -176,13 +195,19 @@ function vipTroubles(failed: VipStatus['failed']): readonly string[] {
   })
 }
 
-function serviceRows(service: ServiceStatus): readonly string[][] {
+function serviceRows(service: ServiceStatus, rates: StatusRates | null): readonly string[][] {
   const { connections } = service
   const endpoints = new Set([...(service.endpoints.cluster ?? []), ...(service.endpoints.local ?? [])])
   const port = service.portName === '' ? service.protocol : `${service.portName}/${service.protocol}`
   const aside = service.setAside.length === 0 ? '' : ` (${service.setAside.length} set aside)`
   const { active, total, dialRetries, dialFailures } = connections
-  const counts = [`${endpoints.size}${aside}`, ...[active, total, dialRetries, dialFailures].map(String)]
+  const rate = rates === null ? [] : formatRate(rates.get(rateKey(service)))
+  const counts = [
+    `${endpoints.size}${aside}`,
+    ...[active, total].map(String),
+    ...rate,
+    ...[dialRetries, dialFailures].map(String),
+  ]
   return service.frontends.map(({ kind, address, state, reason }, index) => {
     const first = index === 0
     const shown = reason === undefined ? state : `${state} (${reason})`
@@ -194,14 +219,4 @@ function serviceRows(service: ServiceStatus): readonly string[][] {
       ...(first ? counts : []),
     ]
   })
-}
-
-function align(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = columns.map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0)))
-  return rows.map(row =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  )
 }

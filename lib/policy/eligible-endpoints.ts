@@ -24,38 +24,76 @@ export interface EligibilityRules {
   readonly zone: string
 }
 
+/**
+ * Why a list passes an endpoint by: it doesn't serve (`terminating` where that is its end), it serves until its end and
+ * others are ready (`last-resort`), it isn't on this node, or its hints keep it for other nodes or zones.
+ */
+export type Ineligibility =
+  'not-ready' | 'terminating' | 'last-resort' | 'other-node' | 'node-hints' | 'zone-hints'
+
+/** null: the endpoint is eligible. */
+export type Judge<E> = (endpoint: E) => Ineligibility | null
+
+/** Judges of the endpoints they were made for, one for each list; null where the service port doesn't use it. */
+export interface EndpointJudges<E> {
+  readonly cluster: Judge<E> | null
+  readonly local: Judge<E> | null
+}
+
 export function eligibleEndpoints<E extends SliceEndpoint>(
   endpoints: readonly E[],
   rules: EligibilityRules,
 ): EligibleEndpoints<E> {
-  const ready = endpoints.filter(endpoint => endpoint.ready)
-  const fallback = endpoints.filter(endpoint => endpoint.serving && endpoint.terminating)
-  const isLocal = (endpoint: E): boolean => endpoint.nodeName !== '' && endpoint.nodeName === rules.nodeName
-  const firstNonEmpty = (preferred: readonly E[], otherwise: readonly E[]): readonly E[] =>
-    preferred.length > 0 ? preferred : otherwise
+  const { cluster, local } = endpointJudges(endpoints, rules)
+  const chosen = (judge: Judge<E> | null): readonly E[] | null =>
+    judge === null ? null : endpoints.filter(endpoint => judge(endpoint) === null)
+  return { cluster: chosen(cluster), local: chosen(local), hasAny: endpoints.some(isUsable) }
+}
+
+/** The same decision, endpoint by endpoint, with its reasons. */
+export function endpointJudges<E extends SliceEndpoint>(
+  endpoints: readonly E[],
+  rules: EligibilityRules,
+): EndpointJudges<E> {
+  const { usesCluster, usesLocal, nodeName } = rules
+  const offNode = (endpoint: E): Ineligibility | null =>
+    endpoint.nodeName !== '' && endpoint.nodeName === nodeName ? null : 'other-node'
   return {
-    cluster: rules.usesCluster ? firstNonEmpty(ready.filter(topologyFilter(ready, rules)), fallback) : null,
-    local: rules.usesLocal ? firstNonEmpty(ready.filter(isLocal), fallback.filter(isLocal)) : null,
-    hasAny: ready.length > 0 || fallback.length > 0,
+    cluster: usesCluster ? judge(endpoints, hintsFor(endpoints, rules)) : null,
+    local: usesLocal ? judge(endpoints, offNode) : null,
   }
+}
+
+/** Ready endpoints that nothing keeps out; without any, those that serve until their end. */
+function judge<E extends SliceEndpoint>(endpoints: readonly E[], keptOut: Judge<E>): Judge<E> {
+  const someReady = endpoints.some(endpoint => endpoint.ready && keptOut(endpoint) === null)
+  return endpoint => {
+    if (!isUsable(endpoint)) return endpoint.terminating ? 'terminating' : 'not-ready'
+    return keptOut(endpoint) ?? (endpoint.ready || !someReady ? null : 'last-resort')
+  }
+}
+
+function isUsable({ ready, serving, terminating }: SliceEndpoint): boolean {
+  return ready || (serving && terminating)
 }
 
 /**
  * Hints count only where all ready endpoints have them and one of them names this node or zone: a partly
  * hinted set is one that the controller is still changing, and sending all traffic to its hinted part would
- * overload it.
+ * overload it. The last resort has no hints to heed.
  */
-function topologyFilter<E extends SliceEndpoint>(
-  ready: readonly E[],
+function hintsFor<E extends SliceEndpoint>(
+  endpoints: readonly E[],
   { nodeName, zone }: EligibilityRules,
-): (endpoint: E) => boolean {
+): Judge<E> {
+  const ready = endpoints.filter(endpoint => endpoint.ready)
   const namesNode = (endpoint: E): boolean => endpoint.nodeHints.includes(nodeName)
   if (nodeName !== '' && ready.every(endpoint => endpoint.nodeHints.length > 0) && ready.some(namesNode)) {
-    return namesNode
+    return endpoint => (!endpoint.ready || namesNode(endpoint) ? null : 'node-hints')
   }
   const namesZone = (endpoint: E): boolean => endpoint.zoneHints.includes(zone)
   if (zone !== '' && ready.every(endpoint => endpoint.zoneHints.length > 0) && ready.some(namesZone)) {
-    return namesZone
+    return endpoint => (!endpoint.ready || namesZone(endpoint) ? null : 'zone-hints')
   }
-  return () => true
+  return () => null
 }

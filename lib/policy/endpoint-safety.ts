@@ -17,9 +17,19 @@ const unsafeRanges: Readonly<Record<string, string>> = {
  * `allowLoopback` is for test set-ups and `dev`, where the pods themselves live on loopback.
  */
 export function unsafeEndpoint(ip: string, allowLoopback: boolean): string | null {
-  const range = withoutNat64(ipaddr.parse(ip)).range()
+  const range = ip.includes(':') ? withoutNat64(ipaddr.parse(ip)).range() : ipv4Range(ip)
   if (range === 'loopback' && allowLoopback) return null
   return unsafeRanges[range] ?? null
+}
+
+/** As ipaddr.js has it, where that is an unsafe one. Tables have tens of thousands of endpoints, nearly all of them IPv4. */
+function ipv4Range(ip: string): string {
+  const first = Number(ip.slice(0, ip.indexOf('.')))
+  if (first === 0) return 'unspecified'
+  if (first === 127) return 'loopback'
+  if (first >= 224 && first < 240) return 'multicast'
+  if (ip.startsWith('169.254.')) return 'linkLocal'
+  return ip === '255.255.255.255' ? 'broadcast' : ''
 }
 
 /** The IPv4 address that a NAT64 translator dials for 64:ff9b::/96 (RFC 6052): the rules are about that one. */

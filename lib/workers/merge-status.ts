@@ -2,7 +2,9 @@
 // included, and an address is as well off as it is with the worker that has it best.
 
 import type { ConnectionStatus, FrontendStatus, ServicePortStatus } from '../dataplane/data-plane.ts'
+import { failureReasons } from '../dataplane/service-state.ts'
 import type { ServicePortKey } from '../model/proxy-table.ts'
+import type { AffineEndpoint, EndpointTraffic, ServicePortInspection } from '../ops/endpoint-detail.ts'
 import { addCounts } from '../ops/status.ts'
 
 /** Merges what each worker has, in the order of the first; `retired` are counts of workers that are gone. */
@@ -34,12 +36,35 @@ function withRetired(
 }
 
 function mergePort(a: ServicePortStatus, b: ServicePortStatus): ServicePortStatus {
-  return {
-    key: a.key,
-    frontends: mergeFrontends(a.frontends, b.frontends),
-    setAside: b.setAside.length === 0 ? a.setAside : [...new Set([...a.setAside, ...b.setAside])],
-    connections: addCounts(a.connections, b.connections),
-  }
+  const frontends = isSameList(a.frontends, b.frontends)
+    ? a.frontends
+    : mergeFrontends(a.frontends, b.frontends)
+  const setAside = b.setAside.length === 0 ? a.setAside : [...new Set([...a.setAside, ...b.setAside])]
+  const connections = isUnused(b.connections)
+    ? a.connections
+    : isUnused(a.connections)
+      ? b.connections
+      : addCounts(a.connections, b.connections)
+  // Most of thousands of service ports are idle: of these, no new one is made.
+  const isFirst = frontends === a.frontends && setAside === a.setAside && connections === a.connections
+  return isFirst ? a : { key: a.key, frontends, setAside, connections }
+}
+
+/** It has counted nothing since its start. */
+function isUnused({ total, dialFailures, failures }: ConnectionStatus): boolean {
+  if (total > 0 || dialFailures > 0) return false
+  for (const reason of failureReasons) if (failures[reason] > 0) return false
+  return true
+}
+
+function isSameList(a: readonly FrontendStatus[], b: readonly FrontendStatus[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ address, state, reason }, index) => {
+      const other = b[index]
+      return address === other?.address && state === other.state && reason === other.reason
+    })
+  )
 }
 
 /** Best first. */
@@ -57,4 +82,59 @@ function mergeFrontends(
     }
   }
   return [...merged.values()]
+}
+
+/** Merges what each worker has of a few service ports, in the order of the first. */
+export function mergeInspections(
+  workers: Iterable<readonly ServicePortInspection[]>,
+): readonly ServicePortInspection[] {
+  const merged = new Map<ServicePortKey, ServicePortInspection>()
+  for (const ports of workers) {
+    for (const port of ports) {
+      const other = merged.get(port.key)
+      merged.set(port.key, other === undefined ? port : mergeInspection(other, port))
+    }
+  }
+  return [...merged.values()]
+}
+
+function mergeInspection(a: ServicePortInspection, b: ServicePortInspection): ServicePortInspection {
+  const endpoints = new Map(a.endpoints.map(endpoint => [endpoint.address, endpoint]))
+  for (const endpoint of b.endpoints) {
+    const other = endpoints.get(endpoint.address)
+    endpoints.set(endpoint.address, other === undefined ? endpoint : mergeTraffic(other, endpoint))
+  }
+  const affinity =
+    a.affinity === null || b.affinity === null
+      ? (a.affinity ?? b.affinity)
+      : {
+          cluster: surer(a.affinity.cluster, b.affinity.cluster),
+          local: surer(a.affinity.local, b.affinity.local),
+        }
+  return { key: a.key, endpoints: [...endpoints.values()], affinity }
+}
+
+/** Set aside for as long as one worker keeps to it; gone where it is so for all. */
+function mergeTraffic(a: EndpointTraffic, b: EndpointTraffic): EndpointTraffic {
+  return {
+    address: a.address,
+    active: a.active + b.active,
+    total: a.total + b.total,
+    bytesIn: a.bytesIn + b.bytesIn,
+    bytesOut: a.bytesOut + b.bytesOut,
+    failures: {
+      refused: a.failures.refused + b.failures.refused,
+      timeout: a.failures.timeout + b.failures.timeout,
+    },
+    setAsideForMs:
+      a.setAsideForMs === null || b.setAsideForMs === null
+        ? (a.setAsideForMs ?? b.setAsideForMs)
+        : Math.max(a.setAsideForMs, b.setAsideForMs),
+    gone: a.gone && b.gone,
+  }
+}
+
+/** What a worker remembers goes before what another one computes. */
+function surer(a: AffineEndpoint | null, b: AffineEndpoint | null): AffineEndpoint | null {
+  return a === null || (!a.remembered && b?.remembered === true) ? b : a
 }

@@ -5,13 +5,15 @@ import type { ServicePortStatus } from '../dataplane/data-plane.ts'
 import type { DataPlaneOptions } from '../dataplane/local-data-plane.ts'
 import type { SharedFact } from '../dataplane/shared-facts.ts'
 import type { ServicePort, ServicePortKey, TableUpdate } from '../model/proxy-table.ts'
+import type { AccessLogSettings } from '../ops/access-log.ts'
+import type { ServicePortInspection } from '../ops/endpoint-detail.ts'
 import type { LogFormat, LogLevel } from '../ops/log.ts'
 import type { WorkerStatus } from '../ops/status.ts'
 
 /** What a worker's data plane is made with: everything that can be sent. */
 export interface WorkerDataPlaneOptions extends Omit<
   DataPlaneOptions,
-  'engine' | 'clock' | 'log' | 'random' | 'onFact'
+  'engine' | 'clock' | 'log' | 'random' | 'onFact' | 'accessLog'
 > {
   /** The path of the network namespace that has the VIPs; null: they are in the worker's own. */
   readonly vipNamespace: string | null
@@ -27,6 +29,8 @@ export interface WorkerOptions {
   readonly shutdownTimeoutMs: number
   /** Where orphans are found by a new agent (in its folder `workers`); null: only the grace ends them. */
   readonly stateDir: string | null
+  /** Absent or null: no line for any connection. */
+  readonly accessLog?: AccessLogSettings | null
 }
 
 export type ToWorker =
@@ -48,6 +52,15 @@ export type ToWorker =
   | { readonly type: 'ping'; readonly id: number }
   /** Answered by `status` before the `done`. */
   | { readonly type: 'status'; readonly id: number }
+  /** Answered by `inspected` before the `done`. */
+  | {
+      readonly type: 'inspect'
+      readonly id: number
+      readonly keys: readonly ServicePortKey[]
+      readonly clientIp: string | null
+    }
+  /** The file of the access log has been renamed, or may have been. */
+  | { readonly type: 'reopen-access-log' }
   /** Takes nobody new, and ends when nothing is left or the time is over. */
   | { readonly type: 'drain'; readonly timeoutMs: number | null }
   /** Ends now. */
@@ -58,6 +71,12 @@ export type FromWorker =
   | { readonly type: 'done'; readonly id: number }
   | { readonly type: 'facts'; readonly facts: readonly SharedFact[] }
   | StatusReport
+  /** With the question's `id`. */
+  | {
+      readonly type: 'inspected'
+      readonly id: number
+      readonly servicePorts: readonly ServicePortInspection[]
+    }
   /** It was told so by somebody else: it takes nobody new and ends when nothing is left. */
   | { readonly type: 'draining' }
   /** Why it is about to end, by its own account. */

@@ -5,6 +5,7 @@
 import { readdir, rm } from 'node:fs/promises'
 import net from 'node:net'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { reasonOf } from '../model/error.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
@@ -26,6 +27,8 @@ export const orphanFolder = 'workers'
 /** An agent beside this one may be killed at any time, and its workers be orphans from then on. */
 const lookEveryMs = 5000
 const answerWithinMs = 5000
+/** A worker sends its agent the last counters, and ends. */
+const endWithinMs = 10_000
 
 /** Looks for orphans once `after` has resolved and from time to time; returns what ends that. */
 export function watchOrphans(options: OrphanWatchOptions): () => void {
@@ -47,6 +50,33 @@ export function watchOrphans(options: OrphanWatchOptions): () => void {
     stopped = true
     timer?.cancel()
   }
+}
+
+/**
+ * Ends those that wait there now, and their connections; resolves with how many there were when they are gone.
+ * @throws for one that doesn't end.
+ */
+export async function endOrphans(stateDir: string): Promise<number> {
+  const folder = path.join(stateDir, orphanFolder)
+  const ended: number[] = []
+  for (const name of await socketsIn(folder)) {
+    const file = path.join(folder, name)
+    try {
+      await sendLine(file, JSON.stringify({ type: 'drain', timeoutMs: 0 }))
+      ended.push(Number(path.basename(file, '.sock')))
+    } catch (error) {
+      if (!['ENOENT', 'ECONNREFUSED'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    }
+    await rm(file, { force: true })
+  }
+  const until = performance.now() + endWithinMs
+  for (const pid of ended) {
+    while (isAlive(pid)) {
+      if (performance.now() > until) throw new Error(`worker ${pid} doesn't end: kill it`)
+      await delay(20)
+    }
+  }
+  return ended.length
 }
 
 async function socketsIn(folder: string): Promise<readonly string[]> {

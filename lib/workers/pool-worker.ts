@@ -2,8 +2,9 @@
 // doesn't do, there is at most one update, one batch of facts and one status question on the way to it.
 
 import type { SharedFact } from '../dataplane/shared-facts.ts'
-import type { TableUpdate } from '../model/proxy-table.ts'
+import type { ServicePortKey, TableUpdate } from '../model/proxy-table.ts'
 import type { Clock } from '../ops/clock.ts'
+import type { ServicePortInspection } from '../ops/endpoint-detail.ts'
 import { FactOutbox } from './fact-outbox.ts'
 import type { ToWorker, WorkerOptions } from './messages.ts'
 import { mergeUpdates, splitUpdate } from './pending-update.ts'
@@ -24,6 +25,9 @@ export interface PoolWorkerOptions {
   readonly onDraining: (worker: PoolWorker) => void
   readonly onEnd: (worker: PoolWorker, reason: string) => void
 }
+
+/** People ask for them; a worker that doesn't answer isn't to have ever more of them waiting. */
+const maxInspections = 16
 
 export class PoolWorker {
   readonly index: number
@@ -47,6 +51,7 @@ export class PoolWorker {
   /** The status question on its way, and the one that goes out after it. */
   #status: Promise<boolean> | null = null
   #nextStatus: Promise<boolean> | null = null
+  #inspections = 0
 
   constructor(options: PoolWorkerOptions) {
     this.#options = options
@@ -134,11 +139,21 @@ export class PoolWorker {
     return this.#nextStatus
   }
 
+  /** null: it is gone, or has too many such questions before it. */
+  async inspect(
+    keys: readonly ServicePortKey[],
+    clientIp: string | null,
+  ): Promise<readonly ServicePortInspection[] | null> {
+    if (this.#inspections >= maxInspections) return null
+    this.#inspections++
+    return await this.#process.inspect(keys, clientIp).finally(() => this.#inspections--)
+  }
+
   tick(): void {
     this.#process.tick()
   }
 
-  tell(message: Extract<ToWorker, { readonly type: 'drain' | 'close' }>): void {
+  tell(message: Extract<ToWorker, { readonly type: 'drain' | 'close' | 'reopen-access-log' }>): void {
     this.#process.send(message)
   }
 

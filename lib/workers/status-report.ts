@@ -8,19 +8,38 @@ import type { StatusReport } from './messages.ts'
 
 /** The worker's side. */
 export class StatusReporter {
-  #last = new Map<ServicePortKey, ServicePortStatus>()
+  readonly #last = new Map<ServicePortKey, ServicePortStatus>()
 
   report(status: DataPlaneStatus, worker: Pick<WorkerStatus, 'index' | 'draining'>): StatusReport {
-    const { pid, engine, generation, activeConnections, udpFlows, descriptors } = status
-    const changed = status.servicePorts.filter(port => {
+    const { pid, engine, generation, activeConnections, udpFlows, descriptors, accessLog } = status
+    const changed: ServicePortStatus[] = []
+    for (const port of status.servicePorts) {
       const last = this.#last.get(port.key)
-      return last === undefined || !isSame(last, port)
-    })
-    const now = new Map(status.servicePorts.map(port => [port.key, port]))
-    const removed = [...this.#last.keys()].filter(key => !now.has(key))
-    this.#last = now
-    const own = { pid, engine, generation, activeConnections, udpFlows, descriptors, responding: true }
+      // A data plane gives the same object again where nothing has changed.
+      if (last === port) continue
+      if (last === undefined || !isSame(last, port)) changed.push(port)
+      this.#last.set(port.key, port)
+    }
+    const removed =
+      this.#last.size > status.servicePorts.length ? this.#forgetAllBut(status.servicePorts) : []
+    const own = {
+      pid,
+      engine,
+      generation,
+      activeConnections,
+      udpFlows,
+      descriptors,
+      responding: true,
+      ...(accessLog && { accessLog }),
+    }
     return { type: 'status', worker: { ...worker, ...own }, changed, removed }
+  }
+
+  #forgetAllBut(ports: readonly ServicePortStatus[]): readonly ServicePortKey[] {
+    const now = new Set(ports.map(({ key }) => key))
+    const gone = [...this.#last.keys()].filter(key => !now.has(key))
+    for (const key of gone) this.#last.delete(key)
+    return gone
   }
 }
 

@@ -11,11 +11,13 @@ import type { SharedFact } from '../dataplane/shared-facts.ts'
 import type { ServicePort, ServicePortKey, TableUpdate } from '../model/proxy-table.ts'
 import { applyDiff } from '../model/table-diff.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
+import type { ServicePortInspection } from '../ops/endpoint-detail.ts'
 import type { Log } from '../ops/log.ts'
+import type { AccessCounts } from '../ops/access-record.ts'
 import { addCounts, noRestarts, type WorkerRestarts, type WorkerStatus } from '../ops/status.ts'
 import { FactBoard } from './fact-board.ts'
 import { factsPerMessage } from './fact-outbox.ts'
-import { mergeServicePorts, retiredCounts } from './merge-status.ts'
+import { mergeInspections, mergeServicePorts, retiredCounts } from './merge-status.ts'
 import type { WorkerOptions } from './messages.ts'
 import { PoolWorker } from './pool-worker.ts'
 import { restartDelayMs } from './restart-delay.ts'
@@ -78,6 +80,7 @@ export class WorkerPool implements DataPlane {
   readonly #members: Set<number>
   readonly #board: FactBoard
   readonly #retired = new Map<ServicePortKey, ConnectionStatus>()
+  #retiredLines: AccessCounts = { written: 0, dropped: 0 }
   readonly #table = new Map<ServicePortKey, ServicePort>()
   /** What the table is, besides its service ports; null before the first update. */
   #head: Pick<TableUpdate, 'generation' | 'localSources'> | null = null
@@ -151,7 +154,27 @@ export class WorkerPool implements DataPlane {
       servicePorts: this.#servicePorts(),
       workers,
       workerRestarts: this.#restarts,
+      ...(this.#options.options.accessLog && { accessLog: this.#accessLines(workers) }),
     }
+  }
+
+  /** From the workers that answer within a second. Counts of workers that are gone are gone with them. */
+  async inspect(
+    keys: readonly ServicePortKey[],
+    clientIp: string | null,
+  ): Promise<readonly ServicePortInspection[]> {
+    const found: (readonly ServicePortInspection[])[] = []
+    const ask = async (worker: PoolWorker): Promise<void> => {
+      found.push((await worker.inspect(keys, clientIp)) ?? [])
+    }
+    const asked = [...this.#living()].filter(worker => worker.ready).map(ask)
+    await this.#within(patienceMs, Promise.all(asked))
+    return mergeInspections(found)
+  }
+
+  /** For a file that has been renamed. */
+  reopenAccessLog(): void {
+    for (const worker of this.#living()) if (worker.ready) worker.tell({ type: 'reopen-access-log' })
   }
 
   /** To be called before another data plane opens the same addresses (a reload): UDP flows stay here from now on. */
@@ -419,8 +442,17 @@ export class WorkerPool implements DataPlane {
     return worker.phase !== 'starting' && worker.silentTicks < patientTicks
   }
 
+  #accessLines(workers: readonly WorkerStatus[]): AccessCounts {
+    return workers.reduce(
+      (sum, { accessLog }) => (accessLog === undefined ? sum : addLines(sum, accessLog)),
+      this.#retiredLines,
+    )
+  }
+
   /** What a worker has counted isn't lost with it. */
   #retire(worker: PoolWorker): void {
+    const lines = worker.reported.worker?.accessLog
+    if (lines !== undefined) this.#retiredLines = addLines(this.#retiredLines, lines)
     for (const { key, connections } of worker.reported.servicePorts) {
       if (!this.#table.has(key)) continue
       const counts = retiredCounts(connections)
@@ -441,6 +473,10 @@ export class WorkerPool implements DataPlane {
     await Promise.race([promise, late])
     timer.cancel()
   }
+}
+
+function addLines(a: AccessCounts, b: AccessCounts): AccessCounts {
+  return { written: a.written + b.written, dropped: a.dropped + b.dropped }
 }
 
 /** The first table may be a large one, whose listeners keep a worker busy for a while: that is no hang. */

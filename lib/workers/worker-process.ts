@@ -3,6 +3,8 @@
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { reasonOf } from '../model/error.ts'
+import type { ServicePortKey } from '../model/proxy-table.ts'
+import type { ServicePortInspection } from '../ops/endpoint-detail.ts'
 import type { FromWorker, ToWorker } from './messages.ts'
 
 /** A question that is answered with `done`. */
@@ -12,7 +14,7 @@ type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never
 export interface WorkerProcessOptions {
   readonly command: readonly string[]
   readonly env: NodeJS.ProcessEnv
-  readonly onMessage: (message: Exclude<FromWorker, { readonly type: 'done' }>) => void
+  readonly onMessage: (message: Exclude<FromWorker, { readonly type: 'done' | 'inspected' }>) => void
   /** Called once, when the process is gone or never was; `reason` says how it ended. */
   readonly onEnd: (reason: string) => void
 }
@@ -21,6 +23,8 @@ export class WorkerProcess {
   readonly #child: ChildProcess
   readonly #options: WorkerProcessOptions
   readonly #questions = new Map<number, (answered: boolean) => void>()
+  /** What has come of inspections whose `done` is still due. */
+  readonly #inspected = new Map<number, readonly ServicePortInspection[]>()
   #questionsAsked = 0
   #ended = false
   /** What the worker said itself of its end. */
@@ -71,8 +75,23 @@ export class WorkerProcess {
 
   /** Asks, and resolves when the worker has done it; false if it is gone before that. */
   ask(question: WithoutId<Question>): Promise<boolean> {
-    if (this.#ended) return Promise.resolve(false)
+    return this.#ask(question, ++this.#questionsAsked)
+  }
+
+  /** A closer look at a few service ports; null if it is gone before it has answered, or couldn't. */
+  async inspect(
+    keys: readonly ServicePortKey[],
+    clientIp: string | null,
+  ): Promise<readonly ServicePortInspection[] | null> {
     const id = ++this.#questionsAsked
+    await this.#ask({ type: 'inspect', keys, clientIp }, id)
+    const found = this.#inspected.get(id) ?? null
+    this.#inspected.delete(id)
+    return found
+  }
+
+  #ask(question: WithoutId<Question>, id: number): Promise<boolean> {
+    if (this.#ended) return Promise.resolve(false)
     return new Promise(resolve => {
       this.#questions.set(id, resolve)
       this.send({ ...question, id })
@@ -104,6 +123,7 @@ export class WorkerProcess {
       this.#questions.delete(message.id)
       return
     }
+    if (message.type === 'inspected') return void this.#inspected.set(message.id, message.servicePorts)
     if (message.type === 'failed') this.#failure = message.reason
     this.#options.onMessage(message)
   }

@@ -24,6 +24,7 @@ export interface WorkerSessionOptions {
   readonly clock: Clock
   readonly log: Log
   readonly send: (message: FromWorker, written?: () => void) => void
+  readonly onReopenAccessLog: () => void
   readonly onDrain: (timeoutMs: number | null) => void
   readonly onClose: () => void
 }
@@ -82,6 +83,12 @@ export class WorkerSession {
       case 'status':
         this.#answer(message, this.report())
         break
+      case 'inspect':
+        this.#answer(message, this.#inspect(message))
+        break
+      case 'reopen-access-log':
+        this.#options.onReopenAccessLog()
+        break
       case 'drain':
         this.#options.onDrain(message.timeoutMs)
         break
@@ -96,6 +103,11 @@ export class WorkerSession {
     const { plane, index, send } = this.#options
     const report = this.#reporter.report(await plane.status(), { index, draining: this.draining })
     await new Promise<void>(resolve => send(report, resolve))
+  }
+
+  async #inspect({ id, keys, clientIp }: Extract<ToWorker, { readonly type: 'inspect' }>): Promise<void> {
+    const { plane, send } = this.#options
+    send({ type: 'inspected', id, servicePorts: await plane.inspect(keys, clientIp) })
   }
 
   close(): void {

@@ -126,14 +126,6 @@ void test('what has no meaning is accepted, and told in one line for flags and o
   t.match(lines[4], '--manifests: there is no file or folder')
 })
 
-void test('--cleanup and --init-only have nothing to do', async t => {
-  for (const flag of ['--cleanup', '--init-only', '--cleanup=true']) {
-    const { code, stdout, stderr } = await run(t, ['run', flag])
-    t.equal(code, 0, stderr)
-    t.match(stdout, /nothing to .*kube-relay leaves no rules in the kernel/)
-  }
-})
-
 void test('--bind-address-hard-fail: an address that is taken ends the program', async t => {
   const taken = net.createServer().listen(0, '127.0.0.1')
   t.teardown(() => taken.close())

@@ -9,7 +9,7 @@ import { test, type Test } from 'tap'
 import { parseAddress } from '../../lib/model/address.ts'
 import { startEcho } from '../dataplane/tcp.ts'
 import { askOnce, connect, gone, isAlive, temporaryFolder, until } from './agent-under-test.ts'
-import { entry } from './program.ts'
+import { programOf } from './program.ts'
 
 const port = 8000
 /** `id` tells the addresses of tests that run at the same time apart. */
@@ -64,7 +64,7 @@ async function startOnTerminal(t: Test, id: number, options: Start = {}): Promis
   writeFileSync(
     starter,
     `trap 'kill -HUP $!' HUP
-${by} '${process.execPath}' '${entry}' ${args.join(' ')} ${toFile ? `>'${log}' 2>&1 </dev/null` : ''} &
+${by} '${programOf().join("' '")}' ${args.join(' ')} ${toFile ? `>'${log}' 2>&1 </dev/null` : ''} &
 echo "PID $!"
 wait
 wait $!

@@ -1,4 +1,5 @@
-// Runs the program as people do: as a process, from its entry file, on the Node.js of the tests.
+// Runs the program as people do: as a process, from its entry file, on the Node.js of the tests; or, where
+// KUBE_RELAY_BINARY names one, as a single executable.
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -6,7 +7,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 
-export const entry = fileURLToPath(new URL('../../cmd/kube-relay.ts', import.meta.url))
+const binary = process.env['KUBE_RELAY_BINARY']
+
+export const entry = binary ?? fileURLToPath(new URL('../../cmd/kube-relay.ts', import.meta.url))
+
+/** What runs the entry, or another file in its place. */
+export function programOf(file: string = entry): readonly [string, ...string[]] {
+  return binary === undefined ? [process.execPath, file] : [file]
+}
 
 export interface Finished {
   readonly code: number | null
@@ -30,7 +38,16 @@ export function start(
   env: Readonly<Record<string, string>> = {},
   file = entry,
 ): Program {
-  const child = spawn(process.execPath, [file, ...args], {
+  return startCommand(t, [...programOf(file), ...args], env)
+}
+
+/** The same of any program. */
+export function startCommand(
+  t: Test,
+  [program, ...args]: readonly [string, ...string[]],
+  env: Readonly<Record<string, string>> = {},
+): Program {
+  const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     // Without the test runner's own NODE_OPTIONS, which would load it into the program.
     env: {

@@ -6,7 +6,7 @@ import type { AgentConfiguration } from '../../lib/config/agent-configuration.ts
 import { readNode } from '../../lib/vip/node-readings.ts'
 import { chooseVipMode } from '../../lib/vip/requirements.ts'
 import { startCluster, startServingAgent, type AgentProcess } from './agent-under-test.ts'
-import { entry } from './program.ts'
+import { programOf } from './program.ts'
 
 const flags = ['--workers=0', '--nodeport-addresses=localhost', '--state-dir=off']
 
@@ -40,7 +40,7 @@ void test('a mode that is named is taken without a word, with what is excluded',
 void test('a mode that is named and cannot work ends the start with one line', async t => {
   const { capabilities } = await readNode()
   const without = capabilities === 0n ? [] : ['setpriv', '--bounding-set=-sys_admin', '--inh-caps=-sys_admin']
-  const [program, ...args] = [...without, process.execPath, entry, 'run', '--vip-mode=netns']
+  const [program, ...args] = [...without, ...programOf(), 'run', '--vip-mode=netns']
   const env = { ...process.env, NODE_OPTIONS: '', HOME: '/nonexistent' }
   const finished = await new Promise<{ code: unknown; stderr: string }>(resolve => {
     execFile(program, [...args, '--master=http://127.0.0.1:9'], { env }, (error, _, stderr) => {

@@ -43,6 +43,10 @@ const configuration: AgentConfiguration = {
   stateDir: '/var/lib/kube-relay',
   shutdownTimeoutMs: 25_000,
   orphanGraceMs: 600_000,
+  accessLog: '/var/log/kube-relay/access.log',
+  accessLogFormat: 'text',
+  accessLogSample: 0.01,
+  metricsPerService: false,
 }
 
 void test('/configz shows the effective values, those of kube-proxy under its own key', async t => {
@@ -87,6 +91,10 @@ void test('/configz shows the effective values, those of kube-proxy under its ow
       orphanGrace: '10m0s',
       maxConnectionsPerClient: 500,
       logLevel: 'debug',
+      accessLog: '/var/log/kube-relay/access.log',
+      accessLogFormat: 'text',
+      accessLogSample: 0.01,
+      metricsPerService: 'off',
     },
   })
 })

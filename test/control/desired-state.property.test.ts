@@ -255,6 +255,8 @@ void test('any sequence of changes gives the table that its outcome gives', asyn
         return (
           textOf(state) === fromScratch(world) &&
           tableText(state.servicePorts) === tableText(replica.values()) &&
+          tableText(state.servicePortsWithLocalList) ===
+            tableText([...replica.values()].filter(({ local }) => local !== null)) &&
           state.sync() === null
         )
       })

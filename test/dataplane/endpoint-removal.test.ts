@@ -33,7 +33,7 @@ function create(settings: Partial<ProxySettings> = {}) {
   const endpoint = service.pick('cluster', '10.2.0.1')
   if (endpoint === null) throw new Error('no endpoint')
   let ended = 0
-  const connection: Endable = { end: () => void ended++ }
+  const connection: Endable = { end: () => void ended++, bytesIn: 0, bytesOut: 0 }
   service.enter(endpoint, connection)
   service.dialed(endpoint)
   return { clock, service, endpoint, connection, ended: () => ended }

@@ -76,7 +76,7 @@ function setAsideA(overrides: Parameters<typeof tcpService>[2] = {}) {
 
 void t.test('an endpoint that was set aside is tried by one connection at a time', async t => {
   const { clock, service, first, keys } = setAsideA()
-  const connection = { end() {} }
+  const connection = { end() {}, bytesIn: 5, bytesOut: 7 }
   t.strictSame(keys(), [b, b, b, b])
   clock.advance(defaultPassiveHealth.firstMs)
   t.ok(keys().includes(a), 'it is time for a try')
@@ -85,7 +85,7 @@ void t.test('an endpoint that was set aside is tried by one connection at a time
   service.dialed(first)
   service.succeeded(first)
   t.ok(keys().includes(a))
-  service.enter(first, { end() {} })
+  service.enter(first, { end() {}, bytesIn: 0, bytesOut: 0 })
   t.ok(keys().includes(a), 'one that is trusted may be dialed by many')
 })
 
@@ -129,4 +129,65 @@ void t.test('a client whose endpoint is dead to it gets another from then on', a
   if (first) service.moveAway('cluster', client, first)
   t.equal(service.pick('cluster', client)?.key, b)
   t.equal(service.pick('local', client), null)
+})
+
+void t.test('a closer look: what each endpoint has had, those included that are gone', async t => {
+  const clock = new ManualClock()
+  const options = { ...defaultOptions, clock, passiveHealth: defaultPassiveHealth }
+  const service = new ServiceState(tcpService(frontend, [a, b]), options)
+  const first = service.pick('cluster', client)
+  const second = service.pick('cluster', client)
+  if (first === null || second === null) throw new Error('no endpoint')
+  const connection = { end() {}, bytesIn: 5, bytesOut: 7 }
+  service.enter(first, connection)
+  first.total++
+  first.bytesIn += 100
+  for (let count = 0; count < defaultPassiveHealth.failures; count++) service.failed(second, 'timeout')
+  service.failed(second)
+  clock.advance(1000)
+  const idle = { active: 0, total: 0, bytesIn: 0, bytesOut: 0, failures: { refused: 0, timeout: 0 } }
+  t.strictSame(service.inspect(null), {
+    key: service.port.key,
+    endpoints: [
+      {
+        ...idle,
+        address: a,
+        active: 1,
+        total: 1,
+        bytesIn: 105,
+        bytesOut: 7,
+        setAsideForMs: null,
+        gone: false,
+      },
+      {
+        ...idle,
+        address: b,
+        failures: { refused: 1, timeout: 3 },
+        setAsideForMs: defaultPassiveHealth.firstMs - 1000,
+        gone: false,
+      },
+    ],
+    affinity: null,
+  })
+  service.update(tcpService(frontend, [b]))
+  t.match(service.inspect(null).endpoints, [{ address: b }, { address: a, active: 1, gone: true }])
+  service.leave(first, connection)
+  t.match(service.inspect(null).endpoints, [{ address: b }], 'and then it is forgotten')
+  t.equal(service.inspect(null).endpoints.length, 1)
+})
+
+void t.test('a closer look says where affinity sends a client, and changes nothing', async t => {
+  const affine = { affinityTimeoutSeconds: 60, local: [a] }
+  const service = new ServiceState(tcpService(frontend, [a, b, c], affine), defaultOptions)
+  const clients = Array.from({ length: 20 }, (_, index) => `10.2.0.${index + 1}`)
+  for (const each of clients) {
+    const before = service.inspect(each).affinity
+    t.match(before, { cluster: { remembered: false }, local: { endpoint: a, remembered: false } })
+    t.strictSame(service.inspect(each).affinity, before, 'looking is not remembered')
+    t.equal(service.pick('cluster', each)?.key, before?.cluster?.endpoint)
+    t.strictSame(service.inspect(each).affinity?.cluster, { ...before?.cluster, remembered: true })
+  }
+  service.update(tcpService(frontend, [], affine))
+  t.equal(service.inspect(client).affinity?.cluster, null)
+  t.equal(new ServiceState(tcpService(frontend, [a]), defaultOptions).inspect(client).affinity, null)
 })

@@ -120,14 +120,14 @@ void t.test('no endpoint at all', async t => {
 
 void t.test('aborted while dialing, while waiting and while relaying, each once', async t => {
   const dialing = create([a])
-  dialing.connection.abort()
-  dialing.connection.abort()
+  dialing.connection.abort('shutdown')
+  dialing.connection.abort('shutdown')
   t.strictSame(dialing.events(), [`dial ${a} 250`, 'cancel', 'reset client', 'closed'])
   t.equal(dialing.active(), 0)
 
   const waiting = create([a])
   waiting.answer('local')
-  waiting.connection.abort()
+  waiting.connection.abort('shutdown')
   waiting.clock.advance(10_000)
   t.strictSame(waiting.events(), [`dial ${a} 250`, 'no descriptor', 'reset client', 'closed'])
   t.equal(waiting.active(), 0)
@@ -136,7 +136,7 @@ void t.test('aborted while dialing, while waiting and while relaying, each once'
   relaying.answer(null)
   t.equal(relaying.active(), 1)
   t.equal(relaying.connection.bytesOut, 20)
-  relaying.connection.abort()
+  relaying.connection.abort('shutdown')
   t.strictSame(relaying.events(), [`dial ${a} 250`, 'relay', 'closed'])
   t.equal(relaying.active(), 0)
   t.match(relaying.service.counters, { active: 0, bytesIn: 10, bytesOut: 20 })

@@ -34,6 +34,7 @@ function createTable(maxFlows: number): {
       lastUsedAt: now,
       orderedAt: now,
       answered: false,
+      record: null,
       forget() {},
     }
     names.set(flow, name)
@@ -115,8 +116,8 @@ void t.test('a stream that idles does not hide younger flows that have ended', a
 void t.test('closing twice counts once', async t => {
   const { table, closed, add } = createTable(10)
   const flow = add('flow')
-  table.close(flow)
-  table.close(flow)
+  table.close(flow, 'refused')
+  table.close(flow, 'refused')
   t.strictSame(closed, ['flow'])
   t.equal(table.evictOldest(), false)
 })

@@ -12,6 +12,7 @@ import { endpoint, endpointSlice } from './objects.ts'
 const read: SliceEndpoint = {
   ip: '10.1.0.1',
   nodeName: 'node-1',
+  zone: '',
   ready: true,
   serving: true,
   terminating: false,
@@ -116,6 +117,8 @@ const endpoints: readonly [string, unknown, Partial<SliceEndpoint> | null][] = [
   ['an address of the other family', endpoint({ addresses: ['fd00::1'] }), null],
   ['null', null, null],
   ['nodeName null', endpoint({ nodeName: null }), { nodeName: '' }],
+  ['zone', endpoint({ zone: 'zone-a' }), { zone: 'zone-a' }],
+  ['zone null', endpoint({ zone: null }), { zone: '' }],
   ['nodeName absent', endpoint({ nodeName: undefined }), { nodeName: '' }],
   [
     'hints',

@@ -133,3 +133,31 @@ void test('a request with too large headers is refused', async t => {
   t.match(chunk.toString(), /^HTTP\/1\.1 431 /)
   socket.destroy()
 })
+
+void test('clients that hold all connections keep nobody out; who asks stays', async t => {
+  const { server } = await serve(t, routes)
+  const { port = 0 } = server.address ?? {}
+  const open = async (head: string): Promise<net.Socket> => {
+    const socket = net.connect(port, '127.0.0.1')
+    t.teardown(() => socket.destroy())
+    socket.on('error', () => {})
+    await once(socket, 'connect')
+    socket.write(head)
+    return socket
+  }
+  const asks = 'GET /json HTTP/1.1\r\nhost: x\r\n\r\n'
+  const asking = await open(asks)
+  await once(asking, 'data')
+  // 255 that begin a request and never end it, of which the first is now the one to go.
+  const [first, ...slow] = await Promise.all(
+    Array.from({ length: 255 }, () => open('GET /json HTTP/1.1\r\nx-')),
+  )
+  asking.write(asks)
+  await once(asking, 'data')
+  const gone = new Set<net.Socket | undefined>()
+  for (const socket of [first, ...slow]) socket?.on('close', () => gone.add(socket))
+  for (let n = 1; n <= 300; n++) t.equal((await ask(server.address, '/json')).status, 503)
+  asking.write(asks)
+  await once(asking, 'data')
+  t.ok(gone.size > 0 && !asking.destroyed, `${gone.size} slow clients had to go`)
+})

@@ -4,8 +4,9 @@ import { test } from 'tap'
 import type { DataPlaneStatus, ServicePortStatus } from '../../lib/dataplane/data-plane.ts'
 import { failureReasons, type FailureReason } from '../../lib/dataplane/service-state.ts'
 import type { ServicePortKey } from '../../lib/model/proxy-table.ts'
+import type { EndpointTraffic, ServicePortInspection } from '../../lib/ops/endpoint-detail.ts'
 import { noRestarts } from '../../lib/ops/status.ts'
-import { mergeServicePorts, retiredCounts } from '../../lib/workers/merge-status.ts'
+import { mergeInspections, mergeServicePorts, retiredCounts } from '../../lib/workers/merge-status.ts'
 import { ReportedStatus, StatusReporter } from '../../lib/workers/status-report.ts'
 
 const webKey = 'default/web:/TCP/IPv4' as ServicePortKey
@@ -48,6 +49,16 @@ void test('counts are added up, those of workers that are gone included', async 
     dialFailures: 6,
     failures: { ...noFailures, timeout: 6 },
   })
+})
+
+void test('of one that only one worker has used, or none, no sum is made', async t => {
+  const unused = port({}, { active: 0, total: 0, dialFailures: 0, failures: noFailures })
+  const used = port()
+  t.equal(mergeServicePorts([[used], [unused]], new Map())[0], used)
+  t.strictSame(mergeServicePorts([[unused], [used]], new Map())[0]?.connections, used.connections)
+  t.equal(mergeServicePorts([[unused], [unused]], new Map())[0], unused)
+  const refused = port({}, { ...unused.connections, failures: { ...noFailures, 'source-range': 1 } })
+  t.equal(mergeServicePorts([[used], [refused]], new Map())[0]?.connections.failures['source-range'], 1)
 })
 
 void test('an address is as well off as with the worker that has it best', async t => {
@@ -117,4 +128,64 @@ void test('reports have only what has changed, and come to the whole', async t =
   t.strictSame([removed.changed, removed.removed], [[], [webKey]])
   reported.add(removed)
   t.strictSame([...reported.servicePorts], [quiet])
+})
+
+function traffic(address: string, fields: Partial<EndpointTraffic> = {}): EndpointTraffic {
+  return {
+    address,
+    active: 1,
+    total: 2,
+    bytesIn: 3,
+    bytesOut: 4,
+    failures: { refused: 5, timeout: 6 },
+    setAsideForMs: null,
+    gone: false,
+    ...fields,
+  }
+}
+
+void test('closer looks of several workers are added up, endpoint by endpoint', async t => {
+  const [merged] = mergeInspections([
+    [{ key: webKey, endpoints: [traffic('a'), traffic('b', { setAsideForMs: 100 })], affinity: null }],
+    [],
+    [
+      {
+        key: webKey,
+        endpoints: [traffic('b', { setAsideForMs: 300, gone: true }), traffic('c', { gone: true })],
+        affinity: null,
+      },
+    ],
+  ])
+  t.strictSame(merged?.endpoints, [
+    traffic('a'),
+    traffic('b', {
+      active: 2,
+      total: 4,
+      bytesIn: 6,
+      bytesOut: 8,
+      failures: { refused: 10, timeout: 12 },
+      setAsideForMs: 300,
+    }),
+    traffic('c', { gone: true }),
+  ])
+})
+
+void test('of what affinity does, a worker that remembers knows best', async t => {
+  const told = (endpoint: string, remembered: boolean): ServicePortInspection => ({
+    key: webKey,
+    endpoints: [],
+    affinity: { cluster: { endpoint, remembered }, local: null },
+  })
+  const none = { key: webKey, endpoints: [], affinity: null }
+  for (const [first, second, expected] of [
+    [told('a', false), told('b', true), 'b'],
+    [told('a', true), told('b', false), 'a'],
+    [told('a', true), told('b', true), 'a'],
+    [told('a', false), none, 'a'],
+    [none, told('b', false), 'b'],
+  ] as const) {
+    const [merged] = mergeInspections([[first], [second]])
+    t.equal(merged?.affinity?.cluster?.endpoint, expected)
+  }
+  t.equal(mergeInspections([[none], [none]])[0]?.affinity, null)
 })

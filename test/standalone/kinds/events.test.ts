@@ -84,7 +84,10 @@ void test('nothing is lost from one form to the other and back, but an empty rep
       const reporter =
         reportingComponent === undefined || reportingComponent === '' ? {} : { reportingComponent }
       const rest = { ...fields, apiVersion: 'v1', kind: 'Event', metadata: { name: 'a' } } as const
-      const event: KubeObject = { ...rest, ...(reportingComponent === undefined ? {} : { reportingComponent }) }
+      const event: KubeObject = {
+        ...rest,
+        ...(reportingComponent === undefined ? {} : { reportingComponent }),
+      }
       t.strictSame(coreEvent(newEvent(event)), { ...rest, ...reporter })
     }),
     { numRuns: 50, examples: [[{ reportingComponent: '' }]] },

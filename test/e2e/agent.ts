@@ -1,5 +1,5 @@
 // kube-relay under test: `kube-relay run` as its own process on the test's node, with an ordinary kubeconfig whose
-// token file holds a token of the service account in deploy/rbac.yaml.
+// token file holds a token of the service account in deploy/base/rbac.yaml.
 
 import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'

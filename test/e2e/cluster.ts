@@ -1,5 +1,5 @@
 // A control plane for one test file: etcd and a real kube-apiserver on loopback, EndpointSlice v1, a Node object,
-// and kube-relay's service account bound to exactly what deploy/rbac.yaml grants.
+// and kube-relay's service account bound to exactly what deploy/base/rbac.yaml grants.
 
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -8,7 +8,7 @@ import { createApi, type Api } from './api.ts'
 import { createEtcd, type Etcd } from './etcd.ts'
 import { adminToken, createKubeApiserver, type KubeApiserver } from './kube-apiserver.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
-import { createKubectl, type Kubectl } from './kubectl.ts'
+import { createKubectl, kubectlPrograms, type Kubectl } from './kubectl.ts'
 import { createNetwork, nodeAddress, podRange, removeNetwork } from './network.ts'
 import { requireSandbox, temporaryFolder } from './sandbox.ts'
 import { until } from './until.ts'
@@ -20,6 +20,10 @@ export interface Cluster {
   readonly apiserver: KubeApiserver
   readonly api: Api
   readonly kubectl: Kubectl
+  /** The administrator's, as a file. */
+  readonly kubeconfig: string
+  /** The newest kubectl that is there. */
+  readonly newestKubectl: Kubectl
   /** One more API server over the same etcd, on another port; not started yet. */
   createSecondApiserver(): Promise<KubeApiserver>
 }
@@ -60,12 +64,15 @@ export async function startCluster(
     user: { token: adminToken },
   })
   const kubectl = createKubectl(kubeconfig, folder.path)
+  const [, newest] = await kubectlPrograms()
   await installObjects(kubectl, api)
   return {
     etcd,
     apiserver,
     api,
     kubectl,
+    kubeconfig,
+    newestKubectl: createKubectl(kubeconfig, folder.path, newest.program),
     createSecondApiserver: async () => {
       const second = await createKubeApiserver(certificates, etcd.url, options.apiserverFlags)
       extra.push(second)
@@ -82,7 +89,7 @@ async function installObjects(kubectl: Kubectl, api: Api): Promise<void> {
     const { status } = await api.send('GET', '/api/v1/namespaces/kube-system')
     return status === 200 || undefined
   })
-  await kubectl('create', '-f', resolve(import.meta.dirname, '../../deploy/rbac.yaml'))
+  await kubectl('create', '-f', resolve(import.meta.dirname, '../../deploy/base/rbac.yaml'))
   const node = {
     apiVersion: 'v1',
     kind: 'Node',

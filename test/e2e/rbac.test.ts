@@ -1,4 +1,4 @@
-// deploy/rbac.yaml grants what the agent needs and nothing more, and where a rule is missing the agent says which.
+// deploy/base/rbac.yaml grants what the agent needs and nothing more, and where a rule is missing the agent says which.
 
 import t from 'tap'
 import { startAgent } from './agent.ts'
@@ -16,7 +16,7 @@ interface Rule {
 const clusterRole = '/apis/rbac.authorization.k8s.io/v1/clusterroles/kube-relay'
 
 const cluster = await startCluster(t)
-const { api, kubectl } = cluster
+const { api, kubectl, newestKubectl } = cluster
 const pods = [{ name: 'pod-a', address: '10.244.1.200' }]
 const endpoints = ['10.244.1.200:8080']
 const { rules } = (await api.must('GET', clusterRole)) as unknown as { rules: readonly Rule[] }
@@ -43,6 +43,22 @@ void t.test('every rule is used, and nothing is asked for that is not granted', 
     ),
   )
   t.same([...used].sort(), granted.sort())
+})
+
+void t.test('the commands of docs/RBAC.md', async t => {
+  const asAgent = '--all-namespaces --as system:serviceaccount:kube-system:kube-relay'.split(' ')
+  t.equal(
+    (await kubectl('auth', 'can-i', 'watch', 'endpointslices.discovery.k8s.io', ...asAgent)).trim(),
+    'yes',
+  )
+  const { stdout } = await kubectl.outcome(['auth', 'can-i', 'list', 'secrets', ...asAgent])
+  t.equal(stdout.trim(), 'no')
+  // `create token` is younger than kubectl 1.20.
+  const token = await newestKubectl(
+    ...'create token kube-relay --namespace kube-system --duration 24h'.split(' '),
+  )
+  t.equal((await api.send('GET', '/api/v1/services?limit=1', undefined, token.trim())).status, 200)
+  t.equal((await api.send('GET', '/api/v1/secrets?limit=1', undefined, token.trim())).status, 403)
 })
 
 for (const resource of ['services', 'endpointslices', 'nodes']) {

@@ -1,4 +1,4 @@
-// Tokens of the service account that deploy/rbac.yaml makes for kube-relay, from the TokenRequest API.
+// Tokens of the service account that deploy/base/rbac.yaml makes for kube-relay, from the TokenRequest API.
 
 import type { Api } from './api.ts'
 import { until } from './until.ts'

@@ -10,11 +10,13 @@ import type { Owner } from './owner.ts'
 
 const entry = fileURLToPath(new URL('../../cmd/kube-relay.ts', import.meta.url))
 
+export const defaultMetricsPort = 10249
+
 export interface AgentProcessOptions {
   /** The API server's URL. */
   readonly master: string
   readonly args?: readonly string[]
-  /** Serves metrics and status; health is one above. Two agents may share them. */
+  /** Serves metrics and status, by default on `defaultMetricsPort`; health is one above. Two agents may share them. */
   readonly metricsPort?: number
   /** Starts it by a shell with this limit of open files. */
   readonly descriptorLimit?: number
@@ -33,7 +35,7 @@ export interface AgentProcess {
 }
 
 export function startAgent(owner: Owner, options: AgentProcessOptions): AgentProcess {
-  const { master, args = [], metricsPort = 10249, descriptorLimit } = options
+  const { master, args = [], metricsPort = defaultMetricsPort, descriptorLimit } = options
   const command = [
     process.execPath,
     entry,

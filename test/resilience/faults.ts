@@ -2,6 +2,7 @@
 // agent itself can tell.
 
 import { until } from '../e2e/until.ts'
+import type { Readiness } from '../../lib/ops/observability-routes.ts'
 import type { StatusDocument } from '../../lib/ops/status.ts'
 import type { AgentProcess } from './agent-process.ts'
 import { now } from './monotonic.ts'
@@ -38,6 +39,19 @@ export function untilServing(agent: AgentProcess): Promise<StatusDocument> {
     `agent ${agent.pid} serves`,
     status => status.agent?.pid === agent.pid && servesSteady(status),
   )
+}
+
+/** Resolves with the status of this very agent, on a port that it may share, whatever it serves. */
+export function untilAnswering(agent: AgentProcess): Promise<StatusDocument> {
+  return agent.until(`agent ${agent.pid} answers`, status => status.agent?.pid === agent.pid)
+}
+
+/** Resolves once this very agent says that it is ready, as `kube-relay ready` waits for. */
+export async function untilReady(agent: AgentProcess): Promise<void> {
+  await until(`agent ${agent.pid} is ready`, async () => {
+    const { ready, agent: who } = JSON.parse(await agent.get('/readyz')) as Readiness
+    return (ready && who?.pid === agent.pid) || undefined
+  })
 }
 
 export function workerPids(status: StatusDocument): readonly number[] {

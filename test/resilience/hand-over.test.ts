@@ -2,9 +2,20 @@
 // and one agent that takes over from another, as in a rolling update with maxSurge.
 
 import { readFileSync } from 'node:fs'
-import { reload, untilDrained, untilGone, untilNotListening, untilServing, workerPids } from './faults.ts'
+import { defaultMetricsPort } from './agent-process.ts'
+import {
+  reload,
+  untilAnswering,
+  untilDrained,
+  untilGone,
+  untilNotListening,
+  untilReady,
+  untilServing,
+  workerPids,
+} from './faults.ts'
+import { startProbes } from './probes.ts'
 import { resilienceTest } from './resilience-test.ts'
-import { steadyLoads } from './scenario.ts'
+import { servesSteady, steadyLoads } from './scenario.ts'
 import { harm, startTraffic } from './traffic.ts'
 
 /** Longer than the traffic lasts: connections are to end by themselves. */
@@ -46,15 +57,18 @@ for (const [name, times, pauseAnswers] of [
 }
 
 resilienceTest(
-  'a second agent is started and the first stopped: nobody notices',
+  'a rolling update (a second agent, and once it is ready the first is stopped): nobody notices, nor do probes',
   async (t, { startAgent: start }) => {
     const first = await start({ args: patient })
     const before = workerPids(await first.status())
     const traffic = await startTraffic(t, steadyLoads)
+    const probes = startProbes(t, defaultMetricsPort + 1)
     await traffic.answered(60)
 
+    // On the same ports for metrics and health, as with hostNetwork.
     const second = await start({ args: patient, wait: false })
-    await untilServing(second)
+    await untilReady(second)
+    t.ok(servesSteady(await untilAnswering(second)), 'ready is after everything is served')
     await traffic.answered(30)
     const stopped = first.kill('SIGTERM')
     await untilNotListening(before)
@@ -65,5 +79,8 @@ resilienceTest(
     t.equal(await stopped, 0, 'the first ends by itself once its connections have ended')
     await untilGone(before)
     t.same(workerPids(await untilServing(second)).length, 2)
+    const { answered, failed } = await probes.stop()
+    t.same(failed, [], 'whoever of the two was asked')
+    t.ok(answered > 50, `${answered} probes`)
   },
 )

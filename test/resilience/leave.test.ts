@@ -55,9 +55,9 @@ for (const [name, settings] of [
   ['without a state directory', { remembers: false }],
   ['that proxies itself', { workers: 0 }],
 ] as const) {
-  resilienceTest(`an agent ${name} stops instead`, async (t, { startAgent: start, agentProcesses }) => {
-    const agent = await start(settings)
+  resilienceTest(`an agent ${name} stops instead`, async (t, scenario) => {
+    const agent = await scenario.startAgent(settings)
     t.equal(await agent.kill('SIGQUIT'), 0)
-    t.strictSame(agentProcesses(), [], 'with its workers')
+    t.strictSame(scenario.agentProcesses(), [], 'with its workers')
   })
 }

@@ -99,15 +99,10 @@ export async function openScenario(owner: Owner): Promise<Scenario> {
   const stateDir = mkdtempSync(join(tmpdir(), 'kube-relay-state.'))
   owner.teardown(() => rmSync(stateDir, { recursive: true, force: true }))
   const api = await startApi(owner)
-  api.apply(
-    ...services.flatMap(({ to, ...service }) => [
-      serviceObject(service),
-      sliceObject(service.name, endpoints, to, 'protocol' in service ? service.protocol : 'TCP'),
-    ]),
-  )
+  api.apply(...steadyObjects())
   return {
     api,
-    endpoints: await startEndpoints(owner, endpoints),
+    endpoints: await startSteadyEndpoints(owner),
     agentProcesses: () =>
       processesHere()
         .filter(({ command }) => command.includes('kube-relay.ts'))
@@ -119,6 +114,18 @@ export async function openScenario(owner: Owner): Promise<Scenario> {
       return agent
     },
   }
+}
+
+/** The steady Services and their EndpointSlices. */
+export function steadyObjects(): readonly object[] {
+  return services.flatMap(({ to, ...service }) => [
+    serviceObject(service),
+    sliceObject(service.name, endpoints, to, 'protocol' in service ? service.protocol : 'TCP'),
+  ])
+}
+
+export function startSteadyEndpoints(owner: Owner): Promise<Endpoints> {
+  return startEndpoints(owner, endpoints)
 }
 
 /** Every frontend of the steady Services listens. */

@@ -86,7 +86,7 @@ async function installObjects(api: Api, apiserver: KubeApiserver, folder: string
     const { status } = await api.send('GET', '/api/v1/namespaces/kube-system')
     return status === 200 || undefined
   })
-  await kubectl('create', '-f', resolve(import.meta.dirname, '../../../deploy/rbac.yaml'))
+  await kubectl('create', '-f', resolve(import.meta.dirname, '../../../deploy/base/rbac.yaml'))
   await until('EndpointSlice v1 is served', async () => {
     const { status } = await api.send('GET', '/apis/discovery.k8s.io/v1/endpointslices')
     return status === 200 || undefined

@@ -2,6 +2,7 @@
 // its lists, session affinity, and its counters. It lives as long as its key does, through every update of its content.
 
 import { parseAddress, type Address } from '../model/address.ts'
+import { Bag, type Place } from '../model/bag.ts'
 import type { ServicePort } from '../model/proxy-table.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
 import type {
@@ -42,7 +43,7 @@ export interface EndpointState {
   readonly address: Address
   readonly health: EndpointHealth
   /** TCP connections that are established, or are dialing it. */
-  readonly connections: Set<Endable>
+  readonly connections: Bag<Endable>
   /** Connections, dials and UDP flows. */
   active: number
   /** Dials on their way. */
@@ -206,10 +207,11 @@ export class ServiceState {
   }
 
   /** A TCP connection dials an endpoint, and has it from here on. */
-  enter(endpoint: EndpointState, connection: Endable): void {
+  /** The connection's place among the endpoint's is what `leave` wants back. */
+  enter(endpoint: EndpointState, connection: Endable): Place<Endable> {
     endpoint.active++
     endpoint.dials++
-    endpoint.connections.add(connection)
+    return endpoint.connections.add(connection)
   }
 
   /** Its dial is over, whatever came of it. */
@@ -218,9 +220,9 @@ export class ServiceState {
   }
 
   /** It has ended, or tries another endpoint. */
-  leave(endpoint: EndpointState, connection: Endable): void {
+  leave(endpoint: EndpointState, place: Place<Endable>): void {
     endpoint.active--
-    endpoint.connections.delete(connection)
+    endpoint.connections.remove(place)
     if (endpoint.connections.size > 0) return
     const draining = this.#draining.get(endpoint.key)
     if (draining?.endpoint !== endpoint) return
@@ -444,7 +446,7 @@ function newEndpoint(key: string): EndpointState {
     hash: hashOf(key),
     address: parseAddress(key),
     health: newEndpointHealth(),
-    connections: new Set(),
+    connections: new Bag(),
     active: 0,
     dials: 0,
     total: 0,

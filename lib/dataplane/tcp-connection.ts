@@ -2,13 +2,14 @@
 // the client's bytes wait in the kernel until an endpoint has answered, so a retry on another one loses nothing.
 
 import type { Address } from '../model/address.ts'
+import type { Place } from '../model/bag.ts'
 import type { AccessEnd, AccessRecord, OwnReason } from '../ops/access-record.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
 import { isReplayable, maxReplayBytes } from '../policy/replay.ts'
 import type { Conn, Dial, DialFailure, Engine, Relay, RelayEnd, RelayOptions } from './engine.ts'
 import { proxyHeader } from './proxy-protocol.ts'
-import type { EndpointState, FailureReason, ListName, ServiceState } from './service-state.ts'
+import type { Endable, EndpointState, FailureReason, ListName, ServiceState } from './service-state.ts'
 
 /** How long each attempt may take. The same ladder as the userspace kube-proxy had (pkg/proxy/userspace). */
 export const dialLadderMs: readonly number[] = [250, 500, 1000, 2000]
@@ -24,6 +25,8 @@ const politeEndMs = 5000
 
 /** The share by which the greatest age of a connection varies, both ways. */
 const ageJitter = 0.1
+
+const nobody: readonly EndpointState[] = []
 
 /** A refusal moves on at once and uses no rung; this bounds a connection against hundreds of dead endpoints. */
 const maxRefusals = 32
@@ -52,6 +55,10 @@ type State =
 
 export class TcpConnection {
   readonly service: ServiceState
+  /** Among all connections; null: not yet. */
+  place: Place<TcpConnection> | null = null
+  /** Among those of the endpoint that is dialed or connected. */
+  #seat: Place<Endable> | null = null
   readonly #context: TcpContext
   readonly #client: Conn
   readonly #list: ListName
@@ -169,11 +176,11 @@ export class TcpConnection {
     if (endpoint === null) return this.#giveUp(lastFailure)
     const timeoutMs = dialLadderMs[this.#rung] ?? 0
     if (this.#attempts++ > 0) this.service.counters.dialRetries++
-    this.service.enter(endpoint, this)
+    this.#seat = this.service.enter(endpoint, this)
     const dial = this.#context.engine.dialTcp(endpoint.address, timeoutMs, (failure, upstream, error) => {
       this.service.dialed(endpoint)
       if (failure === null && upstream !== null) return this.#relay(endpoint, upstream)
-      this.service.leave(endpoint, this)
+      this.#leave(endpoint)
       this.#onDialFailure(failure ?? 'local', endpoint, error)
     })
     this.#state = { name: 'dialing', dial, endpoint }
@@ -182,11 +189,17 @@ export class TcpConnection {
   #cancelDial(dial: Dial, endpoint: EndpointState): void {
     dial.cancel()
     this.service.dialed(endpoint)
-    this.service.leave(endpoint, this)
+    this.#leave(endpoint)
+  }
+
+  #leave(endpoint: EndpointState): void {
+    if (this.#seat !== null) this.service.leave(endpoint, this.#seat)
+    this.#seat = null
   }
 
   #nextEndpoint(): EndpointState | null {
     if (this.#rung >= dialLadderMs.length || this.#refused.length >= maxRefusals) return null
+    if (this.#attempts === 0) return this.service.pick(this.#list, this.#peer.ip, nobody)
     return (
       this.service.pick(this.#list, this.#peer.ip, this.#refused.concat(this.#timedOut)) ??
       this.service.pick(this.#list, this.#peer.ip, this.#refused)
@@ -236,7 +249,7 @@ export class TcpConnection {
     const prefix = this.#proxyHeader()
     if (prefix === undefined) {
       // The client has gone while an endpoint was dialed.
-      this.service.leave(endpoint, this)
+      this.#leave(endpoint)
       this.#context.engine.reset(upstream)
       this.#context.engine.reset(this.#client)
       return this.#close('client-reset')
@@ -282,7 +295,7 @@ export class TcpConnection {
   }
 
   #onRelayEnd(relay: Relay, endpoint: EndpointState, end: RelayEnd, sent: Uint8Array | null): void {
-    this.service.leave(endpoint, this)
+    this.#leave(endpoint)
     this.#timer?.cancel()
     this.#ending = false
     if (end === 'unanswered') {

@@ -2,6 +2,7 @@
 // reaping those that died half-closed.
 
 import type { Address } from '../model/address.ts'
+import { Bag } from '../model/bag.ts'
 import { newAccessRecord, type AccessRecord, type AccessSink } from '../ops/access-record.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
@@ -30,7 +31,7 @@ export class TcpProxy {
   readonly #options: TcpProxyOptions
   readonly #shared: SharedState
   readonly #context: TcpContext
-  readonly #connections = new Set<TcpConnection>()
+  readonly #connections = new Bag<TcpConnection>()
   readonly #reapEveryMs: number
   #reaper: Timer
 
@@ -47,7 +48,7 @@ export class TcpProxy {
       random: options.random,
       onLocalFailure: () => budget.starved(),
       onClosed: connection => {
-        this.#connections.delete(connection)
+        if (connection.place !== null) this.#connections.remove(connection.place)
         budget.giveBack(perConnection)
         limits.giveBack(connection.service.serviceName)
         clients?.giveBack(connection.clientIp)
@@ -121,7 +122,7 @@ export class TcpProxy {
     const { budget, limits, clients, nodeSources } = this.#shared
     const list = listFor(owned, peer.ip, nodeSources())
     const connection = new TcpConnection(this.#context, service, list, client, peer, record)
-    this.#connections.add(connection)
+    connection.place = this.#connections.add(connection)
     budget.take(perConnection)
     limits.take(service.serviceName)
     clients?.take(peer.ip)

@@ -34,9 +34,9 @@ function create(settings: Partial<ProxySettings> = {}) {
   if (endpoint === null) throw new Error('no endpoint')
   let ended = 0
   const connection: Endable = { end: () => void ended++, bytesIn: 0, bytesOut: 0 }
-  service.enter(endpoint, connection)
+  const place = service.enter(endpoint, connection)
   service.dialed(endpoint)
-  return { clock, service, endpoint, connection, ended: () => ended }
+  return { clock, service, endpoint, place, ended: () => ended }
 }
 
 void t.test('an endpoint that comes back is the same one, with its connections', async t => {
@@ -61,10 +61,10 @@ void t.test('its health does not come back with it', async t => {
 })
 
 void t.test('the timer goes with the last connection', async t => {
-  const { clock, service, endpoint, connection, ended } = create()
+  const { clock, service, endpoint, place, ended } = create()
   service.update(draining([b]))
   t.equal(clock.pending, 1)
-  service.leave(endpoint, connection)
+  service.leave(endpoint, place)
   t.equal(clock.pending, 0)
   clock.advance(drainTimeoutMs)
   t.equal(ended(), 0)
@@ -72,8 +72,8 @@ void t.test('the timer goes with the last connection', async t => {
 })
 
 void t.test('an endpoint without connections leaves no timer', async t => {
-  const { clock, service, endpoint, connection } = create()
-  service.leave(endpoint, connection)
+  const { clock, service, endpoint, place } = create()
+  service.leave(endpoint, place)
   service.update(draining([b]))
   t.equal(clock.pending, 0)
 })

@@ -139,7 +139,7 @@ void t.test('a closer look: what each endpoint has had, those included that are 
   const second = service.pick('cluster', client)
   if (first === null || second === null) throw new Error('no endpoint')
   const connection = { end() {}, bytesIn: 5, bytesOut: 7 }
-  service.enter(first, connection)
+  const place = service.enter(first, connection)
   first.total++
   first.bytesIn += 100
   for (let count = 0; count < defaultPassiveHealth.failures; count++) service.failed(second, 'timeout')
@@ -171,7 +171,7 @@ void t.test('a closer look: what each endpoint has had, those included that are 
   })
   service.update(tcpService(frontend, [b]))
   t.match(service.inspect(null).endpoints, [{ address: b }, { address: a, active: 1, gone: true }])
-  service.leave(first, connection)
+  service.leave(first, place)
   t.match(service.inspect(null).endpoints, [{ address: b }], 'and then it is forgotten')
   t.equal(service.inspect(null).endpoints.length, 1)
 })

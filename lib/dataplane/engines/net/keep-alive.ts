@@ -2,6 +2,7 @@
 // connections are over before a probe could ever be due: so it is set a little later, for those that are still there.
 
 import type { Socket } from 'node:net'
+import { Bag } from '../../../model/bag.ts'
 
 /**
  * A dead peer behind a lost network is found after this idle time plus ten probes a second apart (libuv's
@@ -14,21 +15,22 @@ const lookEveryMs = 30_000
 
 type Pair = readonly [Socket, Socket]
 
-const young = new Set<Pair>()
+let young = new Bag<Pair>()
 let timer: NodeJS.Timeout | null = null
 
 /** Probes both sockets from some time on. The caller calls the function that it gets when both are closed. */
 export function keepAliveLater(pair: Pair): () => void {
-  young.add(pair)
-  timer ??= setInterval(look, lookEveryMs).unref()
-  return () => void young.delete(pair)
+  const bag = young
+  const place = bag.add(pair)
+  timer ??= setTimeout(look, lookEveryMs).unref()
+  return () => bag.remove(place)
 }
 
 function look(): void {
-  for (const pair of young) {
+  const grown = young
+  young = new Bag()
+  timer = null
+  for (const pair of grown) {
     for (const socket of pair) if (!socket.destroyed) socket.setKeepAlive(true, initialDelayMs)
   }
-  young.clear()
-  if (timer !== null) clearInterval(timer)
-  timer = null
 }

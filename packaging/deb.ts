@@ -78,8 +78,13 @@ function sourceDate(): number {
   const given = process.env['SOURCE_DATE_EPOCH']
   if (given !== undefined) return Number(given)
   try {
-    const options = { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] } as const
-    return Number(execFileSync('git', ['log', '-1', '--format=%ct'], options))
+    return Number(
+      execFileSync('git', ['log', '-1', '--format=%ct'], {
+        cwd: root,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      }),
+    )
   } catch {
     return Math.floor(statSync(path.join(root, 'CHANGELOG.md')).mtimeMs / 1000)
   }

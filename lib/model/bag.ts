@@ -35,6 +35,6 @@ export class Bag<T> {
 
   /** What is in it now; it may change meanwhile. */
   *[Symbol.iterator](): Generator<T> {
-    for (const { item } of [...this.#places]) yield item
+    for (const { item } of this.#places.slice()) yield item
   }
 }

@@ -1,6 +1,6 @@
 // A bag holds what was put in and not taken out, whoever is taken out and when.
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import t from 'tap'
 import { Bag, type Place } from '../../lib/model/bag.ts'
 

@@ -24,7 +24,7 @@ const healthCheckNodePort = 32_471
 /** Not a fixture of tap's, which is removed before agents are closed: they write until then. */
 function stateDirFor(t: Test): string {
   const directory = mkdtempSync(path.join(tmpdir(), 'kube-relay-snapshot-'))
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  t.teardown(() => rmSync(directory, { recursive: true, force: true, maxRetries: 10 }))
   return directory
 }
 

@@ -74,7 +74,7 @@ process.on('message', ({ type, id }) => type === 'start' && process.send({ type:
 /** Workers that never serve, and leave a file under their number. */
 function stuckWorkers(t: Test, script: string): StuckWorkers {
   const folder = mkdtempSync(path.join(tmpdir(), 'kube-relay-stuck-'))
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
   const program = `
 ${script}
 process.on('disconnect', () => process.exit())

@@ -222,7 +222,7 @@ export async function gone(pids: readonly number[]): Promise<void> {
 /** With a short path, unlike a fixture's: it has to hold unix sockets. */
 export function temporaryFolder(t: Test): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'kube-relay-'))
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
   return folder
 }
 

@@ -14,7 +14,7 @@ export function requireSandbox(): void {
 /** A new folder, and how to remove it. */
 export function temporaryFolder(name: string): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), `${name}.`))
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+  return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 10 }) }
 }
 
 /** A TCP port on 127.0.0.1 that was free a moment ago; nobody else is in this network namespace to take it. */

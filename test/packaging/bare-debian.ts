@@ -107,7 +107,7 @@ function proxySettings(): readonly string[] {
 export async function bootBareDebian(owner: Owner): Promise<BareDebian> {
   const archive = bareDebianArchive()
   const root = mkdtempSync(path.join(tmpdir(), 'bare-debian-'))
-  owner.teardown(() => rmSync(root, { recursive: true, force: true }))
+  owner.teardown(() => rmSync(root, { recursive: true, force: true, maxRetries: 10 }))
   execFileSync('tar', ['-C', root, '--exclude=./dev/*', '-xf', archive])
   const name = path.basename(root).toLowerCase()
   // Ends with this process, whatever way that ends; and the system with it.

@@ -59,7 +59,7 @@ export function daemonSetOf(overlay: string): V1DaemonSet {
 /** Unpacks an OCI archive with umoci, which checks every digest in it. */
 export function unpackImage(t: Test, archive: string, tag: string): Bundle {
   const folder = mkdtempSync(path.join(tmpdir(), 'kube-relay-image-test-'))
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
   const layout = path.join(folder, 'layout')
   mkdirSync(layout)
   execFileSync('tar', ['-C', layout, '-xf', archive])
@@ -100,7 +100,7 @@ export function startContainer(t: Test, options: ContainerOptions): Container {
     await finish('runc', ['delete', '--force', id])
     await ended
     if (!t.passing()) t.comment(output.slice(-4000))
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
   })
   return {
     pid: () => (JSON.parse(execFileSync('runc', ['state', id], { encoding: 'utf8' })) as { pid: number }).pid,

@@ -17,7 +17,7 @@ function out(program: string, ...args: readonly string[]): string {
 /** The files of the package, as they are installed. */
 function extracted(t: Test): string {
   const tree = mkdtempSync(path.join(tmpdir(), 'deb-'))
-  t.teardown(() => rmSync(tree, { recursive: true, force: true }))
+  t.teardown(() => rmSync(tree, { recursive: true, force: true, maxRetries: 10 }))
   execFileSync('dpkg-deb', ['--extract', deb, tree])
   return tree
 }

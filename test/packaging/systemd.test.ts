@@ -10,6 +10,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import http from 'node:http'
@@ -149,7 +150,7 @@ function insidePid(pid: number): number {
 /** The same package, with the next version's number. */
 function rebuilt(t: Test, root: string): void {
   const work = mkdtempSync(path.join(tmpdir(), 'rebuilt-'))
-  t.teardown(() => rmSync(work, { recursive: true, force: true }))
+  t.teardown(() => rmSync(work, { recursive: true, force: true, maxRetries: 10 }))
   const tree = path.join(work, 'tree')
   execFileSync('dpkg-deb', ['-R', deb, tree])
   const control = path.join(tree, 'DEBIAN/control')
@@ -271,6 +272,66 @@ void test('the package under systemd', { skip, timeout: 600_000 }, async t => {
     t.equal(await property('Result'), 'timeout')
     await systemctl('reset-failed', 'kube-relay')
     rmSync(path.join(system.root, 'etc/systemd/system/kube-relay.service.d/impatient.conf'))
+  })
+
+  await t.test('a stop of one that is started again and again, too', async t => {
+    for (let round = 0; round < 3; round++) {
+      setOptions(system, options)
+      await systemctl('start', 'kube-relay')
+      setOptions(system, `${options} --no-such-option`)
+      t.not((await system.run(['systemctl', 'restart', 'kube-relay'])).status, 0)
+      t.ok(relayProcesses().length > 0, 'workers serve on')
+      await until('it has failed, and is about to be tried again', async () =>
+        /^(?:auto-restart|stop-post)$/.test(await property('SubState')) ? true : undefined,
+      )
+      await systemctl('stop', 'kube-relay')
+      nothingLeft(t, system)
+      t.equal(await property('SubState'), 'failed', 'and it is not tried again')
+      await systemctl('reset-failed', 'kube-relay')
+    }
+  })
+
+  await t.test("a namespace of somebody else's is left alone", async t => {
+    await system.out('ip', 'netns', 'add', 'kube-relay')
+    await system.out('ip', '-n', 'kube-relay', 'link', 'set', 'lo', 'up')
+    setOptions(system, `${options} --vip-mode local`)
+    await systemctl('start', 'kube-relay')
+    await systemctl('stop', 'kube-relay')
+    t.match(await system.out('ip', '-n', 'kube-relay', '-br', 'link'), /^lo /)
+    await system.out('ip', 'netns', 'delete', 'kube-relay')
+    nothingLeft(t, system)
+  })
+
+  await t.test('what an administrator has instead of its sysctls stays', async t => {
+    const file = path.join(system.root, 'etc/sysctl.d/50-kube-relay.conf')
+    mkdirSync(path.dirname(file), { recursive: true })
+    writeFileSync(file, '')
+    const setting = '/proc/sys/net/ipv6/ip_nonlocal_bind'
+    await system.out('sh', '-c', `echo 0 >${setting}`)
+    await system.out('/var/lib/dpkg/info/kube-relay.postinst', 'configure', '99.0.0')
+    t.equal(await system.out('cat', setting), '0')
+    rmSync(file)
+    await system.out('/var/lib/dpkg/info/kube-relay.postinst', 'configure', '99.0.0')
+    t.equal(await system.out('cat', setting), '1')
+    await systemctl('stop', 'kube-relay')
+  })
+
+  await t.test('a removal in a chroot touches nothing outside of it', async t => {
+    const jail = path.join(system.root, 'root/jail')
+    mkdirSync(path.join(jail, 'usr'), { recursive: true })
+    mkdirSync(path.join(jail, 'proc'))
+    for (const name of ['bin', 'lib', 'lib64']) symlinkSync(`usr/${name}`, path.join(jail, name))
+    await system.out('mount', '--bind', '/usr', '/root/jail/usr')
+    await system.out('mount', '-t', 'proc', 'proc', '/root/jail/proc')
+    copyFileSync(path.join(system.root, 'var/lib/dpkg/info/kube-relay.prerm'), path.join(jail, 'prerm'))
+    execFileSync('ip', ['route', 'add', 'local', '10.96.0.99/32', 'dev', 'lo', 'proto', '143'])
+    const routes = (): string =>
+      execFileSync('ip', ['route', 'show', 'table', 'local', 'proto', '143'], { encoding: 'utf8' })
+    t.equal(await system.out('chroot', '/root/jail', 'sh', '/prerm', 'remove'), '')
+    t.match(routes(), '10.96.0.99')
+    await system.out('umount', '/root/jail/usr', '/root/jail/proc')
+    await system.out('sh', '/var/lib/dpkg/info/kube-relay.prerm', 'remove')
+    t.equal(routes(), '', 'outside it does')
   })
 
   setOptions(system, options)

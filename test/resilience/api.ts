@@ -34,7 +34,7 @@ export async function startApi(owner: Owner): Promise<ApiServer> {
   const { url, port } = server
   owner.teardown(async () => {
     await server.close()
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
   })
   return {
     url,

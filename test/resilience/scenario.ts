@@ -94,10 +94,10 @@ export const steadyLoads: readonly Load[] = [
 /** Enters a network of its own, with API server, Services and endpoints in it; all of it ends with its owner. */
 export async function openScenario(owner: Owner): Promise<Scenario> {
   enterClusterNetwork()
-  // Registered first, so run last: whatever way it ends, nothing of it stays.
-  owner.teardown(() => endAll())
   const stateDir = mkdtempSync(join(tmpdir(), 'kube-relay-state.'))
-  owner.teardown(() => rmSync(stateDir, { recursive: true, force: true }))
+  // Registered first, so run last: whatever way it ends, nothing of it stays, and nobody writes there any more.
+  owner.teardown(() => rmSync(stateDir, { recursive: true, force: true, maxRetries: 10 }))
+  owner.teardown(() => endAll())
   const api = await startApi(owner)
   api.apply(...steadyObjects())
   return {

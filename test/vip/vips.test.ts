@@ -56,7 +56,7 @@ function wrapIp(before: string): () => void {
   process.env['PATH'] = `${folder}:${found}`
   return () => {
     process.env['PATH'] = found
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
   }
 }
 

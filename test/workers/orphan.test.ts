@@ -44,7 +44,7 @@ async function orphans(t: Test, order: AgentOrder): Promise<readonly number[]> {
 /** With a short path: a unix socket's may have 107 bytes. */
 function temporaryFolder(t: Test): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'orphan-'))
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
   return folder
 }
 

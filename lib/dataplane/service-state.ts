@@ -206,8 +206,7 @@ export class ServiceState {
     if (this.#port.affinityTimeoutSeconds !== null) this.pick(list, clientIp, [endpoint])
   }
 
-  /** A TCP connection dials an endpoint, and has it from here on. */
-  /** The connection's place among the endpoint's is what `leave` wants back. */
+  /** A TCP connection dials an endpoint, and has it from here on. `leave` wants back what this returns. */
   enter(endpoint: EndpointState, connection: Endable): Place<Endable> {
     endpoint.active++
     endpoint.dials++

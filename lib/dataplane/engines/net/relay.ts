@@ -16,6 +16,9 @@ type Done = (end: RelayEnd, sent: Uint8Array | null) => void
 
 const nothing = Buffer.alloc(0)
 
+/** Of what is kept for another try: a request that dribbles in byte by byte costs far more than its bytes. */
+const mostKept = 128
+
 export class NetRelay implements Relay {
   readonly #client: Socket
   readonly #upstream: Socket
@@ -96,9 +99,13 @@ export class NetRelay implements Relay {
     }
     const onClose = (): void => this.#onClose(client, this.#toClient, this.#upstream)
     client.on('end', onEnd).on('error', onError).on('close', onClose)
-    // A client that is here for the second time may have said all it had to say, or be gone.
-    if (client.destroyed) process.nextTick(onClose)
-    else if (client.readableEnded) to.end()
+    // A client that is here for the second time may have said all it had to say, or be gone; if it went just now, its
+    // 'close' is still to come.
+    if (client.destroyed) {
+      if (client.errored) this.#end = 'client-reset'
+      client.off('close', onClose)
+      process.nextTick(onClose)
+    } else if (client.readableEnded) to.end()
     return () => {
       letGo()
       client.off('end', onEnd).off('error', onError).off('close', onClose)
@@ -159,7 +166,7 @@ export class NetRelay implements Relay {
       this.#kept.push(chunk)
       this.#keptBytes += chunk.length
     }
-    if (this.#keptBytes > this.#options.keepBytes) this.#kept = null
+    if (this.#keptBytes > this.#options.keepBytes || this.#kept.length > mostKept) this.#kept = null
   }
 
   /** After `finish`: the peer wasn't between two requests, and must know that its bytes are lost. */

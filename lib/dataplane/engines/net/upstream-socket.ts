@@ -16,9 +16,12 @@ const ownBytes = 128 * 1024
 /** So many small chunks in a row, and it isn't bulk any more. */
 const calmAfter = 8
 const mostSpare = 32
+/** A connection keeps its own while it idles after bulk: so many have one (32 MiB), and the others copy. */
+const mostLent = 256
 
 const shared = Buffer.allocUnsafeSlow(64 * 1024)
 const spare: Buffer[] = []
+let lent = 0
 
 /** What is read of one socket, and into which buffer. */
 class Inflow {
@@ -36,22 +39,22 @@ class Inflow {
     this.#next = undefined
     const small = bytes <= smallBytes
     if (this.#buffer === shared) {
-      if (!small) this.#readInto(spare.pop() ?? Buffer.allocUnsafeSlow(ownBytes))
+      if (!small && lent < mostLent) this.#readInto(lend())
       return this.take(Buffer.from(shared.subarray(0, bytes)))
     }
     const buffer = this.#buffer
     this.#isFree = this.take(buffer.subarray(0, bytes))
     this.#smallInARow = small ? this.#smallInARow + 1 : 0
-    if (this.#smallInARow === calmAfter && this.#isFree) {
+    if (this.#smallInARow >= calmAfter && this.#isFree) {
       this.#smallInARow = 0
       this.#readInto(shared)
-      keep(buffer)
+      takeBack(buffer)
     }
     return this.#isFree
   }
 
   close(): void {
-    if (this.#buffer !== shared && this.#isFree) keep(this.#buffer)
+    if (this.#buffer !== shared) takeBack(this.#isFree ? this.#buffer : null)
     this.#buffer = shared
     this.take = () => false
   }
@@ -62,8 +65,15 @@ class Inflow {
   }
 }
 
-function keep(buffer: Buffer): void {
-  if (spare.length < mostSpare) spare.push(buffer)
+function lend(): Buffer {
+  lent++
+  return spare.pop() ?? Buffer.allocUnsafeSlow(ownBytes)
+}
+
+/** null: something in it is still to be written, so nobody gets it any more. */
+function takeBack(buffer: Buffer | null): void {
+  lent--
+  if (buffer !== null && spare.length < mostSpare) spare.push(buffer)
 }
 
 export class UpstreamSocket extends net.Socket {

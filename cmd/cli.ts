@@ -3,6 +3,7 @@
 
 import { Command } from 'commander'
 import { reasonOf, RelayError } from '../lib/model/error.ts'
+import { printable } from '../lib/ops/text-table.ts'
 import { version } from '../lib/version.ts'
 import { checkCommand } from './check.ts'
 import { completionCommand } from './completion.ts'
@@ -42,7 +43,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     await program.parseAsync(argv.map(withDashes))
   } catch (error) {
-    process.stderr.write(`kube-relay: ${reasonOf(error)}\n`)
+    process.stderr.write(printable(`kube-relay: ${reasonOf(error)}\n`))
     if (!(error instanceof RelayError) && process.env['KUBE_RELAY_DEBUG'] && error instanceof Error) {
       process.stderr.write(`${error.stack}\n`)
     }

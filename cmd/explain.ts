@@ -3,7 +3,7 @@
 
 import { Command, Option } from 'commander'
 import { renderExplanation, type Explanation } from '../lib/ops/explanation.ts'
-import { printable } from '../lib/ops/text-table.ts'
+import { printable, printableJson } from '../lib/ops/text-table.ts'
 import { defaultAgent, fetchDocument } from './fetch-status.ts'
 
 interface ExplainFlags {
@@ -40,8 +40,6 @@ async function explain(address: string, { agent, output, protocol, client }: Exp
   const query = { address, protocol, ...(client === undefined ? {} : { client }) }
   const explanation = (await fetchDocument(agent, '/explain', query)) as Explanation
   process.stdout.write(
-    output === 'json'
-      ? `${JSON.stringify(explanation, null, 2)}\n`
-      : printable(renderExplanation(explanation)),
+    output === 'json' ? `${printableJson(explanation, 2)}\n` : printable(renderExplanation(explanation)),
   )
 }

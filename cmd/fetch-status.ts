@@ -1,6 +1,6 @@
 // Asks a running agent for its documents, for the commands that are about one.
 
-import { RelayError } from '../lib/model/error.ts'
+import { reasonOf, RelayError } from '../lib/model/error.ts'
 import type { Refusal } from '../lib/ops/observability-routes.ts'
 import type { StatusDocument } from '../lib/ops/status.ts'
 
@@ -28,7 +28,8 @@ export async function fetchDocument(
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
   const response = await ask(url, signal)
   const document = await read(url, response)
-  if (response.ok) return document
+  if (response.ok && isDocument(document)) return document
+  if (response.ok) throw new RelayError('API', `${url.href} is not what an agent answers: ${unfit(path)}`)
   if (response.status === 404 && isRefusal(document)) throw new RelayError('INVALID_CONFIG', document.error)
   throw new RelayError('API', `${url.href} answered ${response.status}: ${unfit(path)}`)
 }
@@ -56,10 +57,25 @@ async function read(url: URL, response: Response): Promise<unknown> {
     return await response.json()
   } catch (error) {
     if (!response.ok) return undefined
+    if (!(error instanceof SyntaxError)) {
+      throw new RelayError(
+        'UNREACHABLE',
+        `the answer of ${url.href} was not received whole: ${reasonOf(error)}`,
+        {
+          cause: error,
+        },
+      )
+    }
     throw new RelayError('API', `${url.href} did not answer with JSON: is that a kube-relay agent?`, {
       cause: error,
     })
   }
+}
+
+/** What all of them have: something else may answer with JSON, too. */
+function isDocument(document: unknown): boolean {
+  const { node, generation } = (document ?? {}) as Partial<StatusDocument>
+  return typeof node === 'string' && typeof generation === 'number'
 }
 
 function isRefusal(document: unknown): document is Refusal {

@@ -7,7 +7,7 @@ import { RelayError } from '../lib/model/error.ts'
 import { renderServiceDetail, type ServiceDetail } from '../lib/ops/service-detail.ts'
 import { serviceRates, statusRates } from '../lib/ops/status-rates.ts'
 import { renderStatus, type StatusDocument } from '../lib/ops/status.ts'
-import { printable } from '../lib/ops/text-table.ts'
+import { printable, printableJson } from '../lib/ops/text-table.ts'
 import { defaultAgent, fetchDocument, fetchStatus } from './fetch-status.ts'
 import { watch, type Earlier } from './watch.ts'
 
@@ -87,7 +87,7 @@ async function show<T>(
   }
   const document = await fetch()
   process.stdout.write(
-    output === 'json' ? `${JSON.stringify(document, null, 2)}\n` : printable(render(document, null, false)),
+    output === 'json' ? `${printableJson(document, 2)}\n` : printable(render(document, null, false)),
   )
 }
 

@@ -4,7 +4,7 @@
 import { reasonOf, RelayError } from '../lib/model/error.ts'
 import { formatDuration } from '../lib/model/duration.ts'
 import { pause, type Clock } from '../lib/ops/clock.ts'
-import { printable } from '../lib/ops/text-table.ts'
+import { printable, printableJson } from '../lib/ops/text-table.ts'
 import { openScreen, type Screen } from './screen.ts'
 
 export interface WatchOptions<T> {
@@ -124,8 +124,8 @@ function plain(): Display {
 /** A document a line; troubles go where they don't get in the way of whoever reads that. */
 function jsonLines(): Display {
   return {
-    show: (_, document) => void process.stdout.write(`${JSON.stringify(document)}\n`),
-    trouble: reason => void process.stderr.write(`kube-relay: ${reason}\n`),
+    show: (_, document) => void process.stdout.write(`${printableJson(document)}\n`),
+    trouble: reason => void process.stderr.write(printable(`kube-relay: ${reason}\n`)),
     close() {},
   }
 }

@@ -17,7 +17,7 @@ import { endpointDetails } from './ops/endpoint-detail.ts'
 import type { Explanation } from './ops/explanation.ts'
 import type { ExplainQuestion, Inspection } from './ops/observability-routes.ts'
 import type { ServiceDetail, ServiceSettings } from './ops/service-detail.ts'
-import type { VipStatus } from './ops/status.ts'
+import { silentWorkersOf, type VipStatus } from './ops/status.ts'
 
 export interface InspectionOptions {
   readonly nodeName: string
@@ -53,6 +53,7 @@ async function inspectService(text: string, options: InspectionOptions): Promise
     node: nodeName,
     generation: desired.generation,
     synced: synced(),
+    ...silentWorkersOf(status.workers),
     namespace: first.namespace,
     name: first.name,
     type: first.type,
@@ -164,11 +165,12 @@ async function explainAddress(question: ExplainQuestion, options: InspectionOpti
   const address = formatAddress(frontend.ip, frontend.port)
   const [service] = serviceStatuses([port], status.servicePorts)
   const { state, reason } = service?.frontends.find(each => each.address === address) ?? { state: 'binding' }
-  return explain(query, view, search, {
+  const explanation = explain(query, view, search, {
     state: reason === undefined ? { state } : { state, reason },
     endpoints: endpointDetails(desired.assess(port), running?.endpoints ?? [], wallClock()),
     affinity: running?.affinity ?? null,
   })
+  return { ...explanation, ...silentWorkersOf(status.workers) }
 }
 
 function readQuestion({ address, protocol, client }: ExplainQuestion): ExplainQuery {

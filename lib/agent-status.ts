@@ -24,9 +24,9 @@ export interface StatusInput extends Pick<
 
 export function buildStatus({ servicePorts, dataPlane, asOf, ...head }: StatusInput): StatusDocument {
   const services = serviceStatuses(servicePorts, dataPlane.servicePorts)
-  const { workers, workerRestarts, accessLog } = dataPlane
+  const { workers, workerRestarts, dialTimes, accessLog } = dataPlane
   const from = asOf === null ? {} : { source: 'snapshot' as const, asOf: new Date(asOf).toISOString() }
-  return { ...head, ...from, services, workers, workerRestarts, ...(accessLog && { accessLog }) }
+  return { ...head, ...from, services, workers, workerRestarts, dialTimes, ...(accessLog && { accessLog }) }
 }
 
 /** What the whole status says of each port of these Services; `running`: what the data plane has, of more perhaps. */

@@ -77,21 +77,32 @@ function frontendsAt(
   { port, protocol }: ExplainQuery,
   view: ExplainView,
 ): readonly FoundFrontend[] {
-  return allFrontends(view).filter(
-    found => found.port.protocol === protocol && found.frontend.ip === ip && found.frontend.port === port,
+  return frontendsOf(
+    view,
+    (frontend, owner) => frontend.ip === ip && frontend.port === port && owner.protocol === protocol,
   )
 }
 
-function allFrontends({ servicePorts }: ExplainView): readonly FoundFrontend[] {
-  return [...servicePorts].flatMap(port => port.frontends.map(frontend => ({ port, frontend })))
+/** Of tens of thousands, those that are wanted. */
+function frontendsOf(
+  { servicePorts }: ExplainView,
+  isWanted: (frontend: Frontend, owner: ServicePort) => boolean,
+): readonly FoundFrontend[] {
+  const found: FoundFrontend[] = []
+  for (const port of servicePorts) {
+    for (const frontend of port.frontends) if (isWanted(frontend, port)) found.push({ port, frontend })
+  }
+  return found
+}
+
+function isVip(ip: string, view: ExplainView): boolean {
+  return frontendsOf(view, frontend => frontend.vip === true && frontend.ip === ip).length > 0
 }
 
 /** Whether listeners on all addresses of the node get what is sent to this one. */
 function wildcardAnswers(ip: string, view: ExplainView): boolean {
   if (isOnNode(ip, view)) return true
-  return (
-    view.vipMode === 'local' && allFrontends(view).some(({ frontend }) => frontend.vip && frontend.ip === ip)
-  )
+  return view.vipMode === 'local' && isVip(ip, view)
 }
 
 function isOnNode(ip: string, { localIps }: ExplainView): boolean {
@@ -264,10 +275,10 @@ function unclaimed(
   if (isEndpoint && !isOnNode(ip, view)) {
     return { outcome: 'not-proxied', summary: 'not a Service address, but one of an endpoint: not proxied' }
   }
-  const isVip = allFrontends(view).some(({ frontend }) => frontend.vip && frontend.ip === ip)
-  if (isVip && view.vipMode === 'netns') return { outcome: 'refused', summary: `refused: ${none}` }
-  if (isVip || isOnNode(ip, view) || isWildcard(ip)) {
-    const range = port >= nodePorts.first && port <= nodePorts.last && !isVip
+  const vip = isVip(ip, view)
+  if (vip && view.vipMode === 'netns') return { outcome: 'refused', summary: `refused: ${none}` }
+  if (vip || isOnNode(ip, view) || isWildcard(ip)) {
+    const range = port >= nodePorts.first && port <= nodePorts.last && !vip
     const nodePort = range ? ', nor is it a NodePort of one' : ''
     return {
       outcome: 'not-proxied',
@@ -290,46 +301,60 @@ function unclaimed(
 
 /** The same IP with the other protocol or another port first, then the same port elsewhere. */
 function nearby({ ip, port, protocol }: ExplainQuery, view: ExplainView): readonly NearbyAddress[] {
-  const found = { other: [], sameIp: [], samePort: [] } as {
-    readonly other: NearbyAddress[]
-    readonly sameIp: NearbyAddress[]
-    readonly samePort: NearbyAddress[]
-  }
-  const endpoints = new Map<string, NearbyAddress>()
+  const family = familyOf(ip)
   const local = wildcardAnswers(ip, view)
-  for (const each of view.servicePorts) {
-    const service = nameKey(each)
-    for (const frontend of each.frontends) {
-      if (frontend.conflict !== undefined || familyOf(frontend.ip) !== familyOf(ip)) continue
-      const address = formatAddress(frontend.ip, frontend.port)
-      const entry = { address, protocol: each.protocol, service, kind: frontend.kind }
-      const sameIp = frontend.ip === ip || (local && isWildcard(frontend.ip))
-      if (sameIp && frontend.port === port) found.other.push({ near: 'other-protocol', ...entry })
-      else if (sameIp) found.sameIp.push({ near: 'same-ip', ...entry })
-      else if (frontend.port === port && each.protocol === protocol) {
-        found.samePort.push({ near: 'same-port', ...entry })
-      }
-    }
-    for (const address of [...each.serving, ...each.unserving]) {
-      if (!address.startsWith(familyOf(ip) === 'IPv6' ? `[${ip}]:` : `${ip}:`)) continue
-      endpoints.set(`${address}/${each.protocol}`, {
-        near: 'endpoint',
-        address,
-        protocol: each.protocol,
-        service,
-        kind: 'endpoint',
-      })
-    }
-  }
-  const closeTo = (a: NearbyAddress, b: NearbyAddress): number => distance(a, port) - distance(b, port)
+  const isHere = (frontend: Frontend): boolean =>
+    frontend.ip === ip || (local && isWildcard(frontend.ip) && familyOf(frontend.ip) === family)
+  const served = frontendsOf(
+    view,
+    (frontend, owner) =>
+      frontend.conflict === undefined &&
+      (isHere(frontend) ||
+        (frontend.port === port && owner.protocol === protocol && familyOf(frontend.ip) === family)),
+  )
+  const here = served.filter(({ frontend }) => isHere(frontend))
+  const distance = ({ frontend }: FoundFrontend): number => Math.abs(frontend.port - port)
+  const describe = (near: NearbyAddress['near'], found: readonly FoundFrontend[]): NearbyAddress[] =>
+    found.map(({ port: owner, frontend }) => ({
+      near,
+      address: formatAddress(frontend.ip, frontend.port),
+      protocol: owner.protocol,
+      service: nameKey(owner),
+      kind: frontend.kind,
+    }))
   return [
-    ...found.other,
-    ...found.sameIp.sort(closeTo).slice(0, maxNearby),
-    ...found.samePort.slice(0, maxNearby),
-    ...[...endpoints.values()].slice(0, maxNearby),
+    ...describe(
+      'other-protocol',
+      here.filter(({ frontend }) => frontend.port === port),
+    ),
+    ...describe(
+      'same-ip',
+      here
+        .filter(({ frontend }) => frontend.port !== port)
+        .sort((a, b) => distance(a) - distance(b))
+        .slice(0, maxNearby),
+    ),
+    ...describe('same-port', served.filter(({ frontend }) => !isHere(frontend)).slice(0, maxNearby)),
+    ...endpointsAt(ip, view),
   ]
 }
 
-function distance({ address }: NearbyAddress, port: number): number {
-  return Math.abs(Number(address.slice(address.lastIndexOf(':') + 1)) - port)
+/** Where the address is one of an endpoint; a few of its ports. */
+function endpointsAt(ip: string, { servicePorts }: ExplainView): readonly NearbyAddress[] {
+  const prefix = familyOf(ip) === 'IPv6' ? `[${ip}]:` : `${ip}:`
+  const found = new Map<string, NearbyAddress>()
+  const look = (addresses: readonly string[], owner: ServicePort): void => {
+    for (const address of addresses) {
+      if (!address.startsWith(prefix)) continue
+      const { protocol } = owner
+      const service = nameKey(owner)
+      found.set(`${address}/${protocol}`, { near: 'endpoint', address, protocol, service, kind: 'endpoint' })
+    }
+  }
+  for (const port of servicePorts) {
+    look(port.serving, port)
+    look(port.unserving, port)
+    if (found.size >= maxNearby) break
+  }
+  return [...found.values()].slice(0, maxNearby)
 }

@@ -135,6 +135,7 @@ export class LocalDataPlane implements DataPlane {
         limit: this.#budget.limit,
         accepting: !this.#budget.exhausted,
       },
+      dialTimes: this.#tcp.dialTimes.times(),
       ...(accessLog && { accessLog: accessLog.counts() }),
     }
     return {

@@ -5,6 +5,7 @@ import type { Address } from '../model/address.ts'
 import type { Place } from '../model/bag.ts'
 import type { AccessEnd, AccessRecord, OwnReason } from '../ops/access-record.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
+import type { DialCounter } from '../ops/dial-times.ts'
 import type { Log } from '../ops/log.ts'
 import { isReplayable, maxReplayBytes } from '../policy/replay.ts'
 import type { Conn, Dial, DialFailure, Engine, Relay, RelayEnd, RelayOptions } from './engine.ts'
@@ -39,6 +40,7 @@ export interface TcpContext {
   readonly earlyRetry: boolean
   /** Uniform in [0, 1). */
   readonly random: () => number
+  readonly dialTimes: DialCounter
   /** This node, not an endpoint, couldn't open a connection: out of descriptors or memory. */
   readonly onLocalFailure: () => void
   /** Called once, when both sockets are closed. */
@@ -177,9 +179,14 @@ export class TcpConnection {
     const timeoutMs = dialLadderMs[this.#rung] ?? 0
     if (this.#attempts++ > 0) this.service.counters.dialRetries++
     this.#seat = this.service.enter(endpoint, this)
-    const dial = this.#context.engine.dialTcp(endpoint.address, timeoutMs, (failure, upstream, error) => {
+    const { clock, dialTimes, engine } = this.#context
+    const dialedAt = clock.now()
+    const dial = engine.dialTcp(endpoint.address, timeoutMs, (failure, upstream, error) => {
       this.service.dialed(endpoint)
-      if (failure === null && upstream !== null) return this.#relay(endpoint, upstream)
+      if (failure === null && upstream !== null) {
+        dialTimes.answeredAfter(clock.now() - dialedAt)
+        return this.#relay(endpoint, upstream)
+      }
       this.#leave(endpoint)
       this.#onDialFailure(failure ?? 'local', endpoint, error)
     })

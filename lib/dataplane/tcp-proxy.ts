@@ -5,6 +5,7 @@ import type { Address } from '../model/address.ts'
 import { Bag } from '../model/bag.ts'
 import { newAccessRecord, type AccessRecord, type AccessSink } from '../ops/access-record.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
+import { DialCounter } from '../ops/dial-times.ts'
 import type { Log } from '../ops/log.ts'
 import { listFor } from '../policy/source-ranges.ts'
 import type { Conn, Engine } from './engine.ts'
@@ -28,6 +29,7 @@ export interface TcpProxyOptions {
 const perConnection = 2
 
 export class TcpProxy {
+  readonly dialTimes = new DialCounter()
   readonly #options: TcpProxyOptions
   readonly #shared: SharedState
   readonly #context: TcpContext
@@ -46,6 +48,7 @@ export class TcpProxy {
       log: options.log,
       earlyRetry: options.earlyRetry,
       random: options.random,
+      dialTimes: this.dialTimes,
       onLocalFailure: () => budget.starved(),
       onClosed: connection => {
         if (connection.place !== null) this.#connections.remove(connection.place)

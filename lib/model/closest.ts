@@ -5,17 +5,26 @@
  * case counts as nothing. Undefined when nothing is that near.
  */
 export function closest(word: string, candidates: readonly string[]): string | undefined {
-  const limit = Math.max(1, Math.floor(word.length / 3))
-  let best: { readonly candidate: string; readonly distance: number } | undefined
+  const lower = word.toLowerCase()
+  let limit = Math.max(1, Math.floor(word.length / 3))
+  let best: string | undefined
   for (const candidate of candidates) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
-    if (distance <= limit && (!best || distance < best.distance)) best = { candidate, distance }
+    const distance = editDistance(lower, candidate.toLowerCase(), limit)
+    if (distance > limit) continue
+    best = candidate
+    if (distance === 0) break
+    limit = distance - 1
   }
-  return best?.candidate
+  return best
 }
 
-/** Levenshtein's distance, with two swapped neighbours counted as one edit. */
-export function editDistance(a: string, b: string): number {
+/**
+ * Levenshtein's distance, with two swapped neighbours counted as one edit. Infinity where it is above the limit, which
+ * most of thousands of candidates are at a glance.
+ */
+export function editDistance(a: string, b: string, limit = Infinity): number {
+  if (Math.abs(a.length - b.length) > limit) return Infinity
+  let least = 0
   let beforePrevious: number[] = []
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {
@@ -28,8 +37,13 @@ export function editDistance(a: string, b: string): number {
       }
       row.push(cost)
     }
+    // A swap reaches back by two rows.
+    const before = least
+    least = Math.min(...row)
+    if (least > limit && before >= limit) return Infinity
     beforePrevious = previous
     previous = row
   }
-  return previous[b.length] ?? 0
+  const distance = previous[b.length] ?? 0
+  return distance > limit ? Infinity : distance
 }

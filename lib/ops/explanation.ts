@@ -3,8 +3,8 @@
 import type { Protocol } from '../model/address.ts'
 import type { FrontendKind } from '../model/proxy-table.ts'
 import { explainVerdict, type AffineEndpoint, type EndpointDetail, type ListName } from './endpoint-detail.ts'
-import type { FrontendStatus } from './status.ts'
-import { alignRows } from './text-table.ts'
+import { silentWorkersText, type FrontendStatus } from './status.ts'
+import { alignRows, oneLine } from './text-table.ts'
 
 /**
  * What becomes of a connection. `refused`: the port is closed. `reset`: it is accepted and reset at once (a datagram is
@@ -17,6 +17,8 @@ export interface Explanation {
   readonly generation: number
   /** False: the table isn't whole yet, or is one of before the start. */
   readonly synced: boolean
+  /** Workers that don't answer, so that what endpoints have of them is missing; absent: none. */
+  readonly silentWorkers?: number
   readonly address: string
   readonly protocol: Protocol
   /** null: any client that is neither this node nor a pod on it, and that may connect. */
@@ -90,10 +92,11 @@ export function renderExplanation(explanation: Explanation): string {
   if (list !== null) facts.push(['endpoints', `the ${list.name} list: ${list.why}`])
   if (choice !== '') facts.push(['choice', choice])
   return [
-    `${address} (${protocol}) ${from}: ${summary}`,
+    oneLine(`${address} (${protocol}) ${from}: ${summary}`),
     ...(facts.length > 0 ? ['', ...alignRows(facts)] : []),
     ...(endpoints.length > 0 ? ['', ...alignRows([endpointColumns, ...endpoints.map(endpointRow)])] : []),
     ...(nearest.length > 0 ? ['', 'near it:', ...alignRows(nearest.map(nearbyRow))] : []),
+    ...(explanation.silentWorkers === undefined ? [] : ['', silentWorkersText(explanation.silentWorkers)]),
     ...(explanation.synced
       ? []
       : ['', 'The table is not what the API server says now: see kube-relay status.']),

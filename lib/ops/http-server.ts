@@ -4,6 +4,7 @@
 
 import http from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import { formatAddress, type Address } from '../model/address.ts'
 import { reasonOf } from '../model/error.ts'
 import type { Clock, Timer } from './clock.ts'
@@ -49,6 +50,36 @@ const retryMs = 5000
 
 export function jsonAnswer(value: unknown, status = 200): HttpAnswer {
   return { status, contentType: 'application/json', body: `${JSON.stringify(value, null, 2)}\n` }
+}
+
+/** So many entries are a millisecond's work. */
+const entriesAtATime = 200
+
+/** The same of a document with long lists in it, letting go of the thread in between. */
+export async function largeJsonAnswer(document: object): Promise<HttpAnswer> {
+  const fields: string[] = []
+  for (const [name, value] of Object.entries(document) as [string, unknown][]) {
+    if (value === undefined) continue
+    const text = Array.isArray(value) && value.length > 0 ? await listText(value) : indented(value)
+    fields.push(`  ${JSON.stringify(name)}: ${text}`)
+  }
+  const body = fields.length === 0 ? '{}\n' : `{\n${fields.join(',\n')}\n}\n`
+  return { status: 200, contentType: 'application/json', body }
+}
+
+async function listText(entries: readonly unknown[]): Promise<string> {
+  const parts: string[] = []
+  for (let next = 0; next < entries.length; next += entriesAtATime) {
+    // Without its own brackets.
+    parts.push(indented(entries.slice(next, next + entriesAtATime)).slice('[\n'.length, -'\n  ]'.length))
+    if (next + entriesAtATime < entries.length) await setImmediate()
+  }
+  return `[\n${parts.join(',\n')}\n  ]`
+}
+
+/** As it stands in a field of the document. */
+function indented(value: unknown): string {
+  return JSON.stringify(value, null, 2).replaceAll('\n', '\n  ')
 }
 
 /** What one client, or all together, may hold on to. A health check or a scrape needs a fraction of it. */

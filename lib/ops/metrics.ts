@@ -4,6 +4,7 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { reasonOf } from '../model/error.ts'
 import { AgentMetrics } from './agent-metrics.ts'
+import { DialMetric } from './dial-metric.ts'
 import type { HttpAnswer } from './http-server.ts'
 import { KubeProxyMetrics } from './kube-proxy-metrics.ts'
 import type { Log } from './log.ts'
@@ -47,6 +48,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const agent = new AgentMetrics(registry, version)
   let status: StatusDocument | null = null
   const counters = new ServiceCounters()
+  const dials = new DialMetric(registry)
   registerServiceMetrics(registry, counters, () => status)
   registerStatusMetrics(registry, () => status, wallClock)
   if (options.processMetrics) collectDefaultMetrics({ register: registry })
@@ -58,6 +60,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       try {
         status = await options.status()
         counters.update(status.services)
+        dials.update(status.dialTimes)
       } catch (error) {
         status = null
         agent.statusFailed()

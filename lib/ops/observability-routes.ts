@@ -3,7 +3,7 @@
 
 import { RelayError } from '../model/error.ts'
 import type { Explanation } from './explanation.ts'
-import { jsonAnswer, type HttpAnswer, type HttpRoutes } from './http-server.ts'
+import { jsonAnswer, largeJsonAnswer, type HttpAnswer, type HttpRoutes } from './http-server.ts'
 import type { ServiceDetail } from './service-detail.ts'
 import type { AgentProcess, StatusDocument } from './status.ts'
 
@@ -61,7 +61,7 @@ export function observabilityRoutes(options: ObservabilityOptions): HttpRoutes {
     },
     '/proxyMode': async () => textAnswer(proxyMode),
     '/configz': async () => jsonAnswer({ 'kubeproxy.config.k8s.io': configuration() }),
-    '/status': async () => jsonAnswer(await status()),
+    '/status': async () => largeJsonAnswer(await status()),
     '/status/service': query => answerOrRefuse(() => inspection.service(query.get('name') ?? '')),
     '/explain': query =>
       answerOrRefuse(() =>

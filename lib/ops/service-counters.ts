@@ -29,7 +29,7 @@ export const columns: readonly Column[] = [
   },
   {
     name: 'dial_failures_total',
-    help: 'Dials of single endpoints that failed',
+    help: 'Connections and flows that no endpoint got, whether one was dialed or there was none',
     read: ({ dialFailures }) => dialFailures,
   },
 ]

@@ -5,14 +5,16 @@ import { formatDuration } from '../model/duration.ts'
 import type { ProxySettings } from '../model/proxy-settings.ts'
 import type { ServiceType } from '../model/service.ts'
 import { explainVerdict, type EndpointDetail } from './endpoint-detail.ts'
-import { formatRate, type Rate, type ServiceStatus } from './status.ts'
-import { alignRows, formatBytes } from './text-table.ts'
+import { formatRate, silentWorkersText, type Rate, type ServiceStatus } from './status.ts'
+import { alignRows, formatBytes, oneLine } from './text-table.ts'
 
 export interface ServiceDetail {
   readonly node: string
   readonly generation: number
   /** False: the table isn't whole yet, or is one of before the start. */
   readonly synced: boolean
+  /** Workers that don't answer, so that what endpoints have of them is missing; absent: none. */
+  readonly silentWorkers?: number
   readonly namespace: string
   readonly name: string
   readonly type: ServiceType
@@ -55,11 +57,14 @@ export function portLabel({ portName, protocol }: Pick<ServiceStatus, 'portName'
 
 /** With rates, what happens a second is shown too. */
 export function renderServiceDetail(detail: ServiceDetail, rates: ServiceRates | null = null): string {
-  const { namespace, name, type, node, generation, synced, settings, problems, ports } = detail
+  const { namespace, name, type, node, generation, synced, silentWorkers, settings, problems, ports } = detail
   const headline = `${namespace}/${name} (${type})   node ${node}   generation ${generation}   ${synced ? 'synced' : 'NOT SYNCED'}`
-  const annotations = Object.entries(detail.annotations ?? {}).map(([key, value]) => `${key}=${value}`)
+  const annotations = Object.entries(detail.annotations ?? {}).map(
+    ([key, value]) => `${key}=${shortened(value)}`,
+  )
   return [
-    headline,
+    oneLine(headline),
+    ...(silentWorkers === undefined ? [] : [silentWorkersText(silentWorkers)]),
     '',
     ...alignRows([
       ...settingRows(settings),
@@ -70,6 +75,13 @@ export function renderServiceDetail(detail: ServiceDetail, rates: ServiceRates |
     '',
   ].join('\n')
 }
+
+/** An annotation may have a quarter of a megabyte; the document has it whole. */
+function shortened(value: string): string {
+  return value.length > maxShown ? `${value.slice(0, maxShown)}… (${value.length} characters)` : value
+}
+
+const maxShown = 120
 
 function settingRows(settings: ServiceSettings): readonly string[][] {
   const { internalTrafficPolicy, externalTrafficPolicy, affinityTimeoutSeconds, sourceRanges } = settings
@@ -97,7 +109,7 @@ function portLines(port: ServicePortDetail, rates: ServiceRates | null): readonl
   const reasons =
     failed.length === 0 ? '' : ` (${failed.map(([reason, count]) => `${reason} ${count}`).join(', ')})`
   return [
-    `port ${portLabel(port)}`,
+    oneLine(`port ${portLabel(port)}`),
     ...indent(
       alignRows(
         frontends.map(({ kind, address, state, reason }) => [

@@ -6,7 +6,8 @@ import type { FrontendKind } from '../model/proxy-table.ts'
 import type { ServiceType } from '../model/service.ts'
 import type { VipMode } from '../model/vip-mode.ts'
 import type { AccessCounts } from './access-record.ts'
-import { alignRows, formatBytes } from './text-table.ts'
+import type { DialTimes } from './dial-times.ts'
+import { alignRows, formatBytes, oneLine } from './text-table.ts'
 
 export interface StatusDocument {
   readonly node: string
@@ -22,6 +23,8 @@ export interface StatusDocument {
   readonly services: readonly ServiceStatus[]
   readonly workers: readonly WorkerStatus[]
   readonly workerRestarts: WorkerRestarts
+  /** Of TCP endpoints, since the start of these workers. */
+  readonly dialTimes: DialTimes
   /** Lines of the access log since the start of these workers; absent: there is none. */
   readonly accessLog?: AccessCounts
   /** The process that answers, where it can be told to reload. */
@@ -124,6 +127,7 @@ export interface WorkerStatus {
   readonly activeConnections: number
   readonly udpFlows: number
   readonly descriptors: { readonly used: number; readonly limit: number; readonly accepting: boolean }
+  readonly dialTimes: DialTimes
   /** Lines of the access log since its start; absent: there is none. */
   readonly accessLog?: AccessCounts
 }
@@ -178,12 +182,32 @@ export function renderStatus(status: StatusDocument, rates: StatusRates | null =
       .filter(([, state]) => state !== 'watching')
       .map(([resource, state]) => `${resource}: ${state}`),
     ...vipTroubles(vips?.failed ?? []),
+    ...status.workers.flatMap(workerTroubles),
   ]
   const place = ['NAMESPACE', 'SERVICE', 'PORT', 'KIND', 'ADDRESS', 'STATE', 'ENDPOINTS']
   const columns = [...place, 'ACTIVE', 'TOTAL', ...(rates === null ? [] : perSecond), 'RETRIES', 'FAILED']
   const rows = services.flatMap(service => serviceRows(service, rates))
   const table = rows.length === 0 ? ['no services'] : alignRows([columns, ...rows])
-  return [headline, ...troubles, '', ...table, ''].join('\n')
+  return [...[headline, ...troubles].map(oneLine), '', ...table, ''].join('\n')
+}
+
+function workerTroubles({ index, pid, draining, responding, descriptors }: WorkerStatus): readonly string[] {
+  const worker = `worker ${index} (process ${pid})`
+  if (!responding) return [`${worker} does not answer: what it has counted is as last known`]
+  const { accepting, used, limit } = descriptors
+  if (draining || accepting) return []
+  return [`${worker} accepts nobody: ${used} of ${limit} descriptors are in use`]
+}
+
+/** Absent where all answer; for documents that have counts of the workers that do. */
+export function silentWorkersOf(workers: readonly WorkerStatus[]): { readonly silentWorkers?: number } {
+  const silent = workers.filter(({ responding }) => !responding).length
+  return silent === 0 ? {} : { silentWorkers: silent }
+}
+
+/** What a person is told of them. */
+export function silentWorkersText(silent: number): string {
+  return `${silent} worker${silent === 1 ? ' does' : 's do'} not answer: what endpoints have of ${silent === 1 ? 'it' : 'them'} is missing here`
 }
 
 /** One line a reason: where one VIP fails, thousands may. */

@@ -1,7 +1,8 @@
 // Tables for people: cells in columns that are as wide as their widest cell.
 
-/** One line a row; rows may have fewer cells than the widest of them. */
-export function alignRows(rows: readonly (readonly string[])[]): readonly string[] {
+/** One line a row, whatever is in its cells; rows may have fewer cells than the widest of them. */
+export function alignRows(cells: readonly (readonly string[])[]): readonly string[] {
+  const rows = cells.map(row => row.map(oneLine))
   const count = Math.max(0, ...rows.map(row => row.length))
   const widths = Array.from({ length: count }, (_, column) =>
     rows.reduce((widest, row) => Math.max(widest, row[column]?.length ?? 0), 0),
@@ -27,7 +28,25 @@ export function formatBytes(bytes: number): string {
 
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const
 
+/** So that a tenant's line break doesn't begin a line that passes for ours. */
+export function oneLine(text: string): string {
+  return text.replaceAll('\n', '\u{fffd}')
+}
+
+/** Control characters, those that turn the direction of text or aren't seen, and other line breaks. */
+const unprintable = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+
 /** Without what a terminal would act on: tenants write annotations, and anybody what answers instead of an agent. */
 export function printable(text: string): string {
-  return text.replace(/[^\P{Cc}\n]/gu, '\u{fffd}')
+  return text.replace(unprintable, '\u{fffd}')
+}
+
+/** As JSON, with all of that escaped: whoever parses it has what it was. */
+export function printableJson(value: unknown, indent?: number): string {
+  const escape = (found: string): string =>
+    Array.from(
+      { length: found.length },
+      (_, index) => `\\u${found.charCodeAt(index).toString(16).padStart(4, '0')}`,
+    ).join('')
+  return JSON.stringify(value, null, indent).replace(unprintable, escape)
 }

@@ -11,7 +11,7 @@ export class StatusReporter {
   readonly #last = new Map<ServicePortKey, ServicePortStatus>()
 
   report(status: DataPlaneStatus, worker: Pick<WorkerStatus, 'index' | 'draining'>): StatusReport {
-    const { pid, engine, generation, activeConnections, udpFlows, descriptors, accessLog } = status
+    const { pid, engine, generation, activeConnections, udpFlows, descriptors, dialTimes, accessLog } = status
     const changed: ServicePortStatus[] = []
     for (const port of status.servicePorts) {
       const last = this.#last.get(port.key)
@@ -29,6 +29,7 @@ export class StatusReporter {
       activeConnections,
       udpFlows,
       descriptors,
+      dialTimes,
       responding: true,
       ...(accessLog && { accessLog }),
     }

@@ -11,6 +11,11 @@ const binary = process.env['KUBE_RELAY_BINARY']
 
 export const entry = binary ?? fileURLToPath(new URL('../../cmd/kube-relay.ts', import.meta.url))
 
+/** What a program compiles is there for the next one, which starts in a third of the time. */
+export const compileCache: Readonly<Record<string, string>> = {
+  NODE_COMPILE_CACHE: fileURLToPath(new URL('../../.tap/compile-cache', import.meta.url)),
+}
+
 /** What runs the entry, or another file in its place. */
 export function programOf(file: string = entry): readonly [string, ...string[]] {
   return binary === undefined ? [process.execPath, file] : [file]
@@ -52,6 +57,7 @@ export function startCommand(
     // Without the test runner's own NODE_OPTIONS, which would load it into the program.
     env: {
       ...process.env,
+      ...compileCache,
       NODE_OPTIONS: '',
       KUBECONFIG: '',
       HOME: '/nonexistent',

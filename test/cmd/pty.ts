@@ -4,7 +4,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import type { Test } from 'tap'
-import { entry } from './program.ts'
+import { compileCache, entry } from './program.ts'
 
 export interface Terminal {
   /** Everything that was written to it. */
@@ -64,7 +64,10 @@ export function startInTerminal(
   const child = spawn(
     'python3',
     ['-c', script, String(rows), String(columns), process.execPath, entry, ...args],
-    { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, NODE_OPTIONS: '', TERM: 'xterm' } },
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, ...compileCache, NODE_OPTIONS: '', TERM: 'xterm' },
+    },
   )
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))

@@ -7,7 +7,7 @@ import { test } from 'tap'
 import { fetchDocument, fetchStatus } from '../../cmd/fetch-status.ts'
 import type { Explanation } from '../../lib/ops/explanation.ts'
 import type { ServiceDetail } from '../../lib/ops/service-detail.ts'
-import { connect } from './agent-under-test.ts'
+import { connect, isAlive } from './agent-under-test.ts'
 import { nodeName, startAgent, startEndpoint } from './asked-agent.ts'
 import { run } from './program.ts'
 
@@ -152,6 +152,24 @@ void test('one Service, and an address', async t => {
     )
     t.notMatch(JSON.stringify(status), /endpointDetails/)
   })
+
+  await t.test('a worker that does not answer is told of, instead of zeros for what it has had', async t => {
+    t.notOk('silentWorkers' in (await inspect('web')))
+    const [worker] = (await fetchStatus(agent)).workers
+    if (worker === undefined) throw new Error('there are no workers')
+    const { pid } = worker
+    process.kill(pid, 'SIGSTOP')
+    try {
+      const [detail, explanation] = await Promise.all([
+        inspect('web'),
+        explain({ address: `${clusterIp}:8080` }),
+      ])
+      t.equal(detail.silentWorkers, 1)
+      t.equal(explanation.silentWorkers, 1)
+    } finally {
+      if (isAlive(pid)) process.kill(pid, 'SIGCONT')
+    }
+  })
 })
 
 void test('one that is no agent, and an older one', async t => {
@@ -168,5 +186,32 @@ void test('one that is no agent, and an older one', async t => {
     const { code, stderr } = await run(t, [...args, '--agent', `127.0.0.1:${port}`])
     t.equal(code, 1)
     t.match(stderr, /answered 404: is that a kube-relay agent, and one of this version\?/)
+  }
+})
+
+void test('one that answers with something else', async t => {
+  let answer = ''
+  let length = 0
+  const server = http
+    .createServer((_, response) => {
+      response.writeHead(200, { 'content-length': length })
+      if (length > answer.length) response.write(answer, () => response.destroy())
+      else response.end(answer)
+    })
+    .listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const asked = fetchStatus.bind(null, `127.0.0.1:${port}`)
+  for (const [text, more, code, message] of [
+    ['{"status":"ok"}', 0, 'API', /is not what an agent answers: is that a kube-relay agent\?/],
+    ['null', 0, 'API', /is not what an agent answers/],
+    ['[]', 0, 'API', /is not what an agent answers/],
+    ['<html>', 0, 'API', /did not answer with JSON/],
+    ['{"node":', 100, 'UNREACHABLE', /was not received whole/],
+  ] as const) {
+    answer = text
+    length = text.length + more
+    await t.rejects(asked(), { code, message }, text)
   }
 })

@@ -11,20 +11,20 @@ void test('where there is no terminal', async t => {
 
   await t.test('again and again, where there is no terminal', async t => {
     const plain = start(t, ['status', 'web', '--watch=100ms', '--agent', agent])
+    const lines = start(t, ['status', '--watch', '0.1', '-o', 'json', '--agent', agent])
+    const unread = start(t, ['status', '--watch', 'default/web', '--agent', agent])
     await plain.prints(/(?:^--- \d{4}-.*Z\ndefault\/web[^]*?){3}/m)
     plain.child.kill('SIGTERM')
     t.equal((await plain.exited).code, 0)
     t.match(plain.stdout(), /per second: /)
     t.notOk(plain.stdout().includes('\x1b'))
 
-    const lines = start(t, ['status', '--watch', '0.1', '-o', 'json', '--agent', agent])
     await lines.prints(/\n[^]*\n/)
     lines.child.kill('SIGINT')
     const { code, stdout } = await lines.exited
     t.equal(code, 0)
     for (const line of stdout.trimEnd().split('\n')) t.match(JSON.parse(line), { node: nodeName })
 
-    const unread = start(t, ['status', '--watch', 'default/web', '--agent', agent])
     await unread.prints(/default\/web/)
     unread.child.stdout?.destroy()
     t.equal((await unread.exited).code, 0, 'it ends when nobody reads any more')

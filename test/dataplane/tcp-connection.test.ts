@@ -5,6 +5,7 @@ import type { Conn, DialFailure, Engine, Relay, RelayEnd } from '../../lib/datap
 import { ServiceState } from '../../lib/dataplane/service-state.ts'
 import { dialLadderMs, TcpConnection } from '../../lib/dataplane/tcp-connection.ts'
 import { formatAddress } from '../../lib/model/address.ts'
+import { DialCounter } from '../../lib/ops/dial-times.ts'
 import { silentLog } from '../../lib/ops/log.ts'
 import { ManualClock } from '../manual-clock.ts'
 import { defaultOptions } from './plane-options.ts'
@@ -18,6 +19,7 @@ const [a, b, c] = ['10.0.0.1:80', '10.0.0.2:80', '10.0.0.3:80'] as const
 function create(endpoints: readonly string[]) {
   const events: string[] = []
   const clock = new ManualClock()
+  const dialTimes = new DialCounter()
   let answer: (failure: DialFailure | null) => void = () => {}
   let end: (end: RelayEnd, sent: Uint8Array | null) => void = () => {}
   const relay: Relay = {
@@ -48,6 +50,7 @@ function create(endpoints: readonly string[]) {
     log: silentLog,
     earlyRetry: true,
     random: () => 0.5,
+    dialTimes,
     onLocalFailure: () => events.push('no descriptor'),
     onClosed: () => events.push('closed'),
   }
@@ -57,6 +60,7 @@ function create(endpoints: readonly string[]) {
     connection,
     service,
     clock,
+    dialTimes: () => dialTimes.times(),
     /** What has happened since the last call. */
     events: () => events.splice(0),
     answer: (failure: DialFailure | null) => answer(failure),
@@ -110,6 +114,21 @@ void t.test('a node that cannot open anything gives up at the end of the ladder'
   t.strictSame(events().slice(-2), ['reset client', 'closed'])
   t.match(service.counters, { active: 0, dialFailures: 1, failures: { local: 1 } })
   t.equal(active(), 0)
+})
+
+void t.test('what is counted as the time of a dial: that of the one which was answered', async t => {
+  const { answer, clock, dialTimes } = create([a, b])
+  clock.advance(250)
+  answer('timeout')
+  clock.advance(7)
+  answer('refused')
+  clock.advance(20)
+  answer(null)
+  t.equal(dialTimes().totalSeconds, 0.02)
+  t.equal(
+    dialTimes().counts.reduce((sum, count) => sum + count),
+    1,
+  )
 })
 
 void t.test('no endpoint at all', async t => {

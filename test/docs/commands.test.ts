@@ -6,10 +6,11 @@ import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t, { test, type Test } from 'tap'
+import { createProgram } from '../../cmd/cli.ts'
 import { silentLog } from '../../lib/ops/log.ts'
 import { startControlPlane } from '../../lib/standalone/control-plane.ts'
 import { temporaryFolder } from '../cmd/agent-under-test.ts'
-import { entry } from '../cmd/program.ts'
+import { compileCache, entry } from '../cmd/program.ts'
 import { enterOwnNetwork, missingForOwnNetwork } from '../own-network.ts'
 import { documents, held, keyOf, otherBlocks, readBlocks, readDocument, root } from './commands.ts'
 import { codeSpansOf } from './markdown.ts'
@@ -55,18 +56,11 @@ void test('every other block of code is known for what it is', async t => {
   }
 })
 
-/** What `kube-relay COMMAND --help` has, and the flags of kube-proxy that it keeps to itself. */
-const helps = new Map<string, string>()
-function helpOf(command: readonly string[]): string {
-  const key = command.join(' ')
-  const known = helps.get(key)
-  if (known !== undefined) return known
-  const { stdout } = spawnSync(process.execPath, [entry, ...command, '--help'], {
-    encoding: 'utf8',
-    env: { ...process.env, NODE_OPTIONS: '' },
-  })
-  helps.set(key, stdout)
-  return stdout
+const program = await createProgram(['bench'])
+
+/** The options that `kube-relay COMMAND --help` has. */
+function helpOf(name: string): string {
+  return program.commands.find(command => command.name() === name)?.helpInformation() ?? ''
 }
 
 /** Without help: kube-proxy's, which have no effect, and what kube-relay starts itself. */
@@ -76,7 +70,9 @@ const hiddenFlags = ['cmd/ignored-flags.ts', 'cmd/run.ts']
 const hiddenCommands = ['worker']
 
 void test('every kube-relay command in the documents exists, with its flags', async t => {
-  const known = new Set([...helpOf([]).matchAll(/^  ([a-z]+)[ |]/gm)].map(([, name = '']) => name))
+  const known = new Set(
+    [...program.helpInformation().matchAll(/^  ([a-z]+)[ |]/gm)].map(([, name = '']) => name),
+  )
   t.ok(known.has('run') && known.has('status'))
   let flags = 0
   for (const document of documents) {
@@ -96,7 +92,7 @@ void test('every kube-relay command in the documents exists, with its flags', as
         if (flag === '') continue
         flags++
         t.ok(
-          new RegExp(`(^|[\\s,])${flag}(?![\\w-])`, 'm').test(helpOf([name])) ||
+          new RegExp(`(^|[\\s,])${flag}(?![\\w-])`, 'm').test(helpOf(name)) ||
             hiddenFlags.includes(`'${flag.slice(2)}`),
           `${document}: kube-relay ${name} has ${flag}`,
         )
@@ -149,7 +145,13 @@ class Shell {
     mkdirSync(`${folder}/bin`)
     writeFileSync(`${folder}/bin/kube-relay`, `#!/bin/sh\nexec '${process.execPath}' '${entry}' "$@"\n`)
     chmodSync(`${folder}/bin/kube-relay`, 0o755)
-    this.#env = { STATE_DIRECTORY: `${folder}/state`, NODE_NAME: 'node-1', KUBECONFIG: '', NODE_OPTIONS: '' }
+    this.#env = {
+      ...compileCache,
+      STATE_DIRECTORY: `${folder}/state`,
+      NODE_NAME: 'node-1',
+      KUBECONFIG: '',
+      NODE_OPTIONS: '',
+    }
   }
 
   /**

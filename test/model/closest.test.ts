@@ -32,3 +32,15 @@ void test('property: the edit distance is a distance', async t => {
   )
   t.pass()
 })
+
+void test('property: with a limit it is the same distance, or beyond it', async t => {
+  const word = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 8 })
+  fc.assert(
+    fc.property(word, word, fc.nat(8), (a, b, limit) => {
+      const distance = editDistance(a, b)
+      return editDistance(a, b, limit) === (distance <= limit ? distance : Infinity)
+    }),
+    { numRuns: 2000 },
+  )
+  t.pass()
+})

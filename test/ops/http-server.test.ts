@@ -4,6 +4,7 @@ import { test, type Test } from 'tap'
 import { silentLog } from '../../lib/ops/log.ts'
 import {
   jsonAnswer,
+  largeJsonAnswer,
   startHttpServer,
   type HttpHandler,
   type HttpRoutes,
@@ -160,4 +161,24 @@ void test('clients that hold all connections keep nobody out; who asks stays', a
   asking.write(asks)
   await once(asking, 'data')
   t.ok(gone.size > 0 && !asking.destroyed, `${gone.size} slow clients had to go`)
+})
+
+void test('a large document is the same text as a small one, and others have their turns meanwhile', async t => {
+  const entries = (length: number): readonly object[] =>
+    Array.from({ length }, () => ({ name: 'a\nb', list: [1, { deep: [] }], nothing: null }))
+  const documents: readonly object[] = [
+    {},
+    { a: 1, none: undefined, list: [], nested: { list: [1], empty: {} }, text: 'x\ny' },
+    ...[1, 199, 200, 201, 400, 1001].map(length => ({ first: 1, list: entries(length), last: [0] })),
+  ]
+  for (const document of documents) t.strictSame(await largeJsonAnswer(document), jsonAnswer(document))
+  let turns = 0
+  const count = (): void => {
+    turns++
+    immediate = setImmediate(count)
+  }
+  let immediate = setImmediate(count)
+  await largeJsonAnswer({ list: entries(2000) })
+  clearImmediate(immediate)
+  t.ok(turns >= 8, `${turns} turns`)
 })

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { test, type Test } from 'tap'
+import { addDialTimes, dialBoundsSeconds, DialCounter, noDialTimes } from '../../lib/ops/dial-times.ts'
 import { silentLog } from '../../lib/ops/log.ts'
 import { createMetrics, type Metrics, type MetricsOptions } from '../../lib/ops/metrics.ts'
 import type { StatusDocument } from '../../lib/ops/status.ts'
@@ -205,6 +206,33 @@ void test('counters are monotonic across scrapes, also when a Service goes and c
   t.strictSame(await scrape(other), [undefined, 108], 'no series for a Service that is gone')
   t.strictSame(await scrape(servicePort({}, { total: 2 }), other), [10, 110], 'it goes on when it is back')
   t.strictSame(await scrape(servicePort({}, { total: 3 }), other), [11, 111])
+})
+
+void test('the time to dial is a histogram that never goes back, as when its workers are replaced', async t => {
+  let counted: readonly number[] = []
+  const status = async () => {
+    const counter = new DialCounter()
+    for (const ms of counted) counter.answeredAfter(ms)
+    return statusDocument({ dialTimes: addDialTimes(counter.times(), noDialTimes) })
+  }
+  const metrics = metricsOf(t, { status })
+  const scrape = async (...ms: readonly number[]) => {
+    counted = ms
+    const samples = await samplesOf(metrics)
+    const buckets = [...samples].filter(([key]) => key.startsWith('kube_relay_dial_duration_seconds_bucket'))
+    t.equal(buckets.length, dialBoundsSeconds.length + 1)
+    return [
+      ...['0.0001', '0.00025', '0.001', '1', '2', '+Inf'].map(
+        le => samples.get(`kube_relay_dial_duration_seconds_bucket{le="${le}"}`) ?? -1,
+      ),
+      samples.get('kube_relay_dial_duration_seconds_count') ?? -1,
+      Math.round((samples.get('kube_relay_dial_duration_seconds_sum') ?? -1) * 1e6),
+    ]
+  }
+  t.strictSame(await scrape(), [0, 0, 0, 0, 0, 0, 0, 0])
+  // A bound is in its bucket, and what is slower than all is in the last one.
+  t.strictSame(await scrape(0.1, 0.2, 1, 1500, 2001), [1, 2, 3, 3, 4, 5, 5, 3_502_300])
+  t.strictSame(await scrape(0.2), [1, 3, 4, 4, 5, 6, 6, 3_502_500], 'it goes on')
 })
 
 void test('without per-service series there are the sums, however many Services there are', async t => {

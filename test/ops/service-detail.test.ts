@@ -138,3 +138,14 @@ void test('rates of one Service, port by port and endpoint by endpoint', async t
     /per second: 2\.0 connections, 0 B in, 0 B out[^]*TOTAL +CONN\/S[^]* 7 +2\.0 +0 B/,
   )
 })
+
+void test('what a tenant writes makes no line, and no long one', async t => {
+  const lines = (value: string): readonly string[] =>
+    renderServiceDetail(serviceDetail({ annotations: { 'kube-relay/balance': value } })).split('\n')
+  const forged = lines('p2c\n\nport https/TCP\n  ClusterIP  10.96.0.10:443  listening')
+  t.equal(forged.length, lines('p2c').length)
+  t.ok(forged.every(line => !line.startsWith('port https')))
+  const long = lines('9'.repeat(100_000))
+  t.ok(long.every(line => line.length < 300))
+  t.ok(long.some(line => line.includes('99… (100000 characters)')))
+})

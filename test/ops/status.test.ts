@@ -1,5 +1,16 @@
 import { test } from 'tap'
-import { noRestarts, renderStatus, type ServiceStatus, type StatusDocument } from '../../lib/ops/status.ts'
+import { noDialTimes } from '../../lib/ops/dial-times.ts'
+import { renderExplanation } from '../../lib/ops/explanation.ts'
+import { renderServiceDetail } from '../../lib/ops/service-detail.ts'
+import {
+  noRestarts,
+  renderStatus,
+  silentWorkersOf,
+  type ServiceStatus,
+  type StatusDocument,
+} from '../../lib/ops/status.ts'
+import { explanation, serviceDetail } from './details.ts'
+import { worker } from './statuses.ts'
 
 const web: ServiceStatus = {
   namespace: 'default',
@@ -34,7 +45,29 @@ const status: StatusDocument = {
   services: [web],
   workers: [],
   workerRestarts: noRestarts,
+  dialTimes: noDialTimes,
 }
+
+void test('workers that do not answer, or accept nobody, are told of', async t => {
+  const workers = [
+    worker(),
+    worker({ index: 1, pid: 2, responding: false }),
+    worker({ index: 2, pid: 3, descriptors: { used: 900, limit: 900, accepting: false } }),
+    worker({ index: 2, pid: 4, draining: true, descriptors: { used: 1, limit: 900, accepting: false } }),
+  ]
+  const lines = renderStatus({ ...status, watches: {}, workers }).split('\n')
+  t.strictSame(lines.slice(1, 4), [
+    'worker 1 (process 2) does not answer: what it has counted is as last known',
+    'worker 2 (process 3) accepts nobody: 900 of 900 descriptors are in use',
+    '',
+  ])
+  t.strictSame(silentWorkersOf(workers), { silentWorkers: 1 })
+  t.strictSame(silentWorkersOf([worker()]), {})
+  const one = '1 worker does not answer: what endpoints have of it is missing here'
+  const two = '2 workers do not answer: what endpoints have of them is missing here'
+  t.equal(renderServiceDetail(serviceDetail({ silentWorkers: 1 })).split('\n')[1], one)
+  t.match(renderExplanation(explanation({ silentWorkers: 2 })), two)
+})
 
 void test('the table has a headline, what is wrong, and a line per frontend', async t => {
   t.equal(

@@ -1,5 +1,6 @@
 // Status documents for tests: one Service with one frontend that listens; a test overrides what it is about.
 
+import { noDialTimes } from '../../lib/ops/dial-times.ts'
 import {
   noRestarts,
   type ConnectionCounts,
@@ -51,6 +52,7 @@ export function worker(fields: Partial<WorkerStatus> = {}): WorkerStatus {
     activeConnections: 3,
     udpFlows: 2,
     descriptors: { used: 6, limit: 900, accepting: true },
+    dialTimes: noDialTimes,
     ...fields,
   }
 }
@@ -65,6 +67,7 @@ export function statusDocument(fields: Partial<StatusDocument> = {}): StatusDocu
     services: [servicePort()],
     workers: [worker()],
     workerRestarts: noRestarts,
+    dialTimes: noDialTimes,
     ...fields,
   }
 }

@@ -5,6 +5,7 @@ import type { DataPlaneStatus, ServicePortStatus } from '../../lib/dataplane/dat
 import { failureReasons, type FailureReason } from '../../lib/dataplane/service-state.ts'
 import type { ServicePortKey } from '../../lib/model/proxy-table.ts'
 import type { EndpointTraffic, ServicePortInspection } from '../../lib/ops/endpoint-detail.ts'
+import { noDialTimes } from '../../lib/ops/dial-times.ts'
 import { noRestarts } from '../../lib/ops/status.ts'
 import { mergeInspections, mergeServicePorts, retiredCounts } from '../../lib/workers/merge-status.ts'
 import { ReportedStatus, StatusReporter } from '../../lib/workers/status-report.ts'
@@ -97,6 +98,7 @@ function status(...servicePorts: readonly ServicePortStatus[]): DataPlaneStatus 
     activeConnections: 0,
     udpFlows: 0,
     descriptors: { used: 0, limit: 10, accepting: true },
+    dialTimes: noDialTimes,
   }
   return { ...own, servicePorts, workers: [], workerRestarts: noRestarts }
 }

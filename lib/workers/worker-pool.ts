@@ -14,6 +14,7 @@ import type { Clock, Timer } from '../ops/clock.ts'
 import type { ServicePortInspection } from '../ops/endpoint-detail.ts'
 import type { Log } from '../ops/log.ts'
 import type { AccessCounts } from '../ops/access-record.ts'
+import { addDialTimes, noDialTimes, type DialTimes } from '../ops/dial-times.ts'
 import { addCounts, noRestarts, type WorkerRestarts, type WorkerStatus } from '../ops/status.ts'
 import { FactBoard } from './fact-board.ts'
 import { factsPerMessage } from './fact-outbox.ts'
@@ -81,6 +82,7 @@ export class WorkerPool implements DataPlane {
   readonly #board: FactBoard
   readonly #retired = new Map<ServicePortKey, ConnectionStatus>()
   #retiredLines: AccessCounts = { written: 0, dropped: 0 }
+  #retiredDials: DialTimes = noDialTimes
   readonly #table = new Map<ServicePortKey, ServicePort>()
   /** What the table is, besides its service ports; null before the first update. */
   #head: Pick<TableUpdate, 'generation' | 'localSources'> | null = null
@@ -154,6 +156,7 @@ export class WorkerPool implements DataPlane {
       servicePorts: this.#servicePorts(),
       workers,
       workerRestarts: this.#restarts,
+      dialTimes: workers.reduce((total, { dialTimes }) => addDialTimes(total, dialTimes), this.#retiredDials),
       ...(this.#options.options.accessLog && { accessLog: this.#accessLines(workers) }),
     }
   }
@@ -451,8 +454,9 @@ export class WorkerPool implements DataPlane {
 
   /** What a worker has counted isn't lost with it. */
   #retire(worker: PoolWorker): void {
-    const lines = worker.reported.worker?.accessLog
+    const { accessLog: lines, dialTimes } = worker.reported.worker ?? {}
     if (lines !== undefined) this.#retiredLines = addLines(this.#retiredLines, lines)
+    if (dialTimes !== undefined) this.#retiredDials = addDialTimes(this.#retiredDials, dialTimes)
     for (const { key, connections } of worker.reported.servicePorts) {
       if (!this.#table.has(key)) continue
       const counts = retiredCounts(connections)

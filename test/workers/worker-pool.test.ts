@@ -62,6 +62,8 @@ void test('a worker that is killed is replaced, while the other one serves', asy
   await Promise.all(sockets.map(socket => once(socket, 'data')))
   await until(async () => (await pool.status()).activeConnections === 16, 'connections to be counted')
   const before = await pool.status()
+  const dialed = ({ dialTimes: { counts } }: typeof before) => counts.reduce((sum, count) => sum + count)
+  t.equal(dialed(before), 16, 'all dials are timed, whichever worker did them')
   const [victim = 0, survivor = 0] = await pids(pool)
   const held = before.workers.find(({ pid }) => pid === survivor)?.activeConnections ?? 0
   process.kill(victim, 'SIGKILL')
@@ -73,6 +75,7 @@ void test('a worker that is killed is replaced, while the other one serves', asy
   t.ok(broken <= 16 - held, 'no connection of the survivor has broken')
   const after = await pool.status()
   t.ok((after.servicePorts[0]?.connections.total ?? 0) >= 16, 'its counters are kept')
+  t.equal(dialed(after), 16, 'and the times of its dials')
   t.match(after.workerRestarts, { crashed: 1, hung: 0, stopped: 0 })
   t.equal(after.generation, 1, 'the new one has the table')
   t.same(await ask(t, frontend, 'hello'), { text: 'hello', end: 'end' })

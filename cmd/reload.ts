@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Command } from 'commander'
 import { RelayError, reasonOf } from '../lib/model/error.ts'
 import { pidScope } from '../lib/ops/pid-scope.ts'
+import { processArguments } from '../lib/ops/process-arguments.ts'
 import type { AgentProcess, LastReload } from '../lib/ops/status.ts'
 import { defaultAgent, fetchStatus } from './fetch-status.ts'
 
@@ -29,7 +30,7 @@ export function reloadCommand(): Command {
           `the agent at ${agent} runs elsewhere (another machine or container): run "kube-relay reload" there`,
         )
       }
-      signal(before)
+      signal(before, agent)
       const { ok, reason = '' } = await outcome(agent, before)
       if (!ok) throw new RelayError('ABORTED', `not reloaded, the agent goes on as before: ${reason}`)
       process.stdout.write(
@@ -44,7 +45,14 @@ async function agentProcess(agent: string): Promise<AgentProcess> {
   throw new RelayError('API', `the agent at ${agent} can't be reloaded: it is of a version without it`)
 }
 
-function signal({ pid }: AgentProcess): void {
+/** Whoever holds the address names the process: it is no reason to end another one, or (0, -1) all of them. */
+function signal({ pid }: AgentProcess, agent: string): void {
+  if (!isAgent(pid)) {
+    throw new RelayError(
+      'ADDRESS',
+      `what answers at ${agent} says that it is PID ${pid}, which is no kube-relay agent: no signal was sent`,
+    )
+  }
   try {
     process.kill(pid, 'SIGHUP')
   } catch (error) {
@@ -52,6 +60,14 @@ function signal({ pid }: AgentProcess): void {
       cause: error,
     })
   }
+}
+
+function isAgent(pid: unknown): boolean {
+  if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0) return false
+  const started = processArguments(pid)
+  // Without /proc there is nothing to compare with.
+  if (started === null) return process.platform !== 'linux'
+  return started.some(each => each === 'run' || each === 'dev')
 }
 
 /** What came of the first reload that began after `before`. */

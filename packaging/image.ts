@@ -26,7 +26,8 @@ import { Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { parseArgs } from 'node:util'
 import { createGzip } from 'node:zlib'
-import { buildBinary, manifest, megabytes, root, usualOut } from './binary.ts'
+import { buildBinary, licensesName, manifest, megabytes, root, usualOut } from './binary.ts'
+import { writeChecksums } from './checksums.ts'
 
 export interface ImageOptions {
   /** Where the archive and what it is made of are left. */
@@ -115,6 +116,7 @@ export async function buildImage({ out, base, binary }: ImageOptions): Promise<I
       'blobs',
     ])
     renameSync(`${archive}.new`, archive)
+    await writeChecksums(out)
     return {
       archive,
       name: `${name}:${version}`,
@@ -152,7 +154,7 @@ function makeBase(work: string): string {
   return target
 }
 
-/** The executable, its licence and where it comes from, as a stream of tar. */
+/** The executable, its licence and those of what is inside, and where it comes from, as a stream of tar. */
 function programLayer(work: string, program: string): Readable {
   const tree = path.join(work, 'program')
   const about = path.join(tree, 'usr/share/doc/kube-relay')
@@ -161,8 +163,10 @@ function programLayer(work: string, program: string): Readable {
   }
   cpSync(program, path.join(tree, 'usr/bin/kube-relay'))
   copyFileSync(path.join(root, 'LICENSE'), path.join(about, 'LICENSE'))
-  const provenance = path.join(path.dirname(program), 'provenance.json')
-  if (existsSync(provenance)) copyFileSync(provenance, path.join(about, 'provenance.json'))
+  for (const name of ['provenance.json', licensesName]) {
+    const beside = path.join(path.dirname(program), name)
+    if (existsSync(beside)) copyFileSync(beside, path.join(about, name))
+  }
   const tar = spawn('tar', ['-C', tree, '-cf', '-', ...reproducible, 'usr', 'var'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })

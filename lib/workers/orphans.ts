@@ -6,9 +6,10 @@ import { readdir, rm } from 'node:fs/promises'
 import net from 'node:net'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { reasonOf } from '../model/error.ts'
+import { RelayError, reasonOf } from '../model/error.ts'
 import type { Clock, Timer } from '../ops/clock.ts'
 import type { Log } from '../ops/log.ts'
+import { processArguments } from '../ops/process-arguments.ts'
 
 export interface OrphanWatchOptions {
   /** The state directory; null: there is no place to meet. */
@@ -54,29 +55,37 @@ export function watchOrphans(options: OrphanWatchOptions): () => void {
 
 /**
  * Ends those that wait there now, and their connections; resolves with how many there were when they are gone.
- * @throws for one that doesn't end.
+ * @throws ABORTED for those that don't answer or don't end, when all others are gone.
  */
 export async function endOrphans(stateDir: string): Promise<number> {
   const folder = path.join(stateDir, orphanFolder)
   const ended: number[] = []
+  const problems: string[] = []
   for (const name of await socketsIn(folder)) {
     const file = path.join(folder, name)
     try {
       await sendLine(file, JSON.stringify({ type: 'drain', timeoutMs: 0 }))
       ended.push(Number(path.basename(file, '.sock')))
     } catch (error) {
-      if (!['ENOENT', 'ECONNREFUSED'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+      if (!['ENOENT', 'ECONNREFUSED'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+        problems.push(`the worker that waits at ${file} can't be told to end (${reasonOf(error)})`)
+        continue
+      }
     }
     await rm(file, { force: true })
   }
   const until = performance.now() + endWithinMs
   for (const pid of ended) {
-    while (isAlive(pid)) {
-      if (performance.now() > until) throw new Error(`worker ${pid} doesn't end: kill it`)
-      await delay(20)
-    }
+    while (isWorker(pid) && performance.now() < until) await delay(20)
+    if (isWorker(pid)) problems.push(`worker ${pid} doesn't end`)
   }
+  if (problems.length > 0) throw new RelayError('ABORTED', `${problems.join('; ')}: kill it, and try again`)
   return ended.length
+}
+
+/** Its number may mean another process by now, or always have: where it has its own PID namespace. */
+function isWorker(pid: number): boolean {
+  return isAlive(pid) && (processArguments(pid)?.includes('worker') ?? true)
 }
 
 async function socketsIn(folder: string): Promise<readonly string[]> {

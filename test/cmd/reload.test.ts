@@ -1,9 +1,14 @@
 // A reload: what is on disk now takes new connections, open ones stay, and what can't be used changes nothing. The same
 // with the data plane in processes of its own and in the agent.
 
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { test } from 'tap'
+import { pidScope } from '../../lib/ops/pid-scope.ts'
 import {
   askOnce,
   connect,
@@ -113,4 +118,29 @@ void test('reload says why it has nobody to tell', async t => {
   const { code, stderr } = await run(t, ['reload', '--agent', '127.0.0.1:1'])
   t.equal(code, 1)
   t.match(stderr, /no agent answers at http:\/\/127\.0\.0\.1:1/)
+})
+
+void test('reload sends no signal to a process that is no agent, whatever answers at the address', async t => {
+  const bystander = spawn('sleep', ['600'], { stdio: 'ignore' })
+  const ended = once(bystander, 'exit')
+  t.teardown(async () => {
+    bystander.kill('SIGKILL')
+    await ended
+  })
+  const agent = { pidScope: pidScope(), startedAt: '', reloads: 0, reloadRequests: 0, lastReload: null }
+  let pid: unknown = bystander.pid
+  const server = http.createServer((_, response) =>
+    response.end(JSON.stringify({ agent: { ...agent, pid } })),
+  )
+  t.teardown(() => server.close())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  // Not 0 and -1: where they are taken, they are everybody.
+  for (const each of [bystander.pid, 2 ** 22 + 1, 1.5, `${bystander.pid}`, null]) {
+    pid = each
+    const { code, stderr } = await run(t, ['reload', '--agent', `127.0.0.1:${port}`])
+    t.equal(code, 1)
+    t.match(stderr, /says that it is PID .*, which is no kube-relay agent: no signal was sent/)
+  }
+  t.equal(bystander.signalCode, null, 'it is still there')
 })

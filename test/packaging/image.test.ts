@@ -4,14 +4,22 @@
 
 import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test, type Test } from 'tap'
 import { silentLog } from '../../lib/ops/log.ts'
 import { startControlPlane } from '../../lib/standalone/control-plane.ts'
-import { manifest } from '../../packaging/binary.ts'
+import { licensesName, manifest } from '../../packaging/binary.ts'
 import { buildImage } from '../../packaging/image.ts'
 import { until } from '../e2e/until.ts'
 import { enterOwnNetwork, missingForOwnNetwork } from '../own-network.ts'
@@ -42,6 +50,33 @@ const slice = {
   ports: [{ name: '', port: endpointPort, protocol: 'TCP' }],
   endpoints: [{ addresses: [endpointIp], conditions: { ready: true } }],
 }
+
+/** No program is needed for what is beside it. */
+void test('built twice into one folder: the checksums are of the last one, and licenses are in it', async t => {
+  const [out, given] = [temporaryFolder(t), temporaryFolder(t)]
+  const [base, program] = [path.join(given, 'base.tar'), path.join(given, 'kube-relay')]
+  execFileSync('tar', ['-cf', base, '--files-from', '/dev/null'])
+  writeFileSync(path.join(given, 'provenance.json'), '{}')
+  writeFileSync(path.join(given, licensesName), '== yaml: ISC')
+  for (const content of ['first', 'second']) {
+    writeFileSync(program, content)
+    const { archive } = await buildImage({ out, base, binary: program })
+    const sums = readFileSync(path.join(out, 'SHA256SUMS'), 'utf8')
+    t.match(sums, path.basename(archive))
+    t.equal(spawnSync('sha256sum', ['--check', '--quiet', 'SHA256SUMS'], { cwd: out }).status, 0, content)
+    const layers = path.join(given, content)
+    mkdirSync(layers)
+    execFileSync('tar', ['-C', layers, '-xf', archive])
+    const blobs = path.join(layers, 'blobs/sha256')
+    const listed = readdirSync(blobs).map(
+      blob => spawnSync('tar', ['-tzf', path.join(blobs, blob)], { encoding: 'utf8' }).stdout,
+    )
+    t.ok(
+      listed.some(names => names.includes(`usr/share/doc/kube-relay/${licensesName}`)),
+      licensesName,
+    )
+  }
+})
 
 void test('the image', { skip, timeout: 900_000 }, async t => {
   const archive = process.env['KUBE_RELAY_IMAGE'] ?? (await buildImageFor(t))
@@ -90,7 +125,9 @@ async function buildsFromDockerfile(t: Test, base: string): Promise<void> {
     copyFileSync(path.join(root, each), path.join(context, each))
   }
   copyFileSync(binary, path.join(context, 'build/kube-relay'))
-  writeFileSync(path.join(context, 'build/provenance.json'), '{}')
+  for (const name of ['provenance.json', licensesName]) {
+    copyFileSync(path.join(path.dirname(binary), name), path.join(context, 'build', name))
+  }
   const storage = [
     '--root',
     path.join(folder, 'root'),
@@ -350,7 +387,7 @@ function isMounted(file: string): boolean {
 
 function temporaryFolder(t: Test): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'kube-relay-'))
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
   return folder
 }
 

@@ -130,7 +130,7 @@ void test('reload sends no signal to a process that is no agent, whatever answer
   const agent = { pidScope: pidScope(), startedAt: '', reloads: 0, reloadRequests: 0, lastReload: null }
   let pid: unknown = bystander.pid
   const server = http.createServer((_, response) =>
-    response.end(JSON.stringify({ agent: { ...agent, pid } })),
+    response.end(JSON.stringify({ node: 'node-1', generation: 1, agent: { ...agent, pid } })),
   )
   t.teardown(() => server.close())
   await once(server.listen(0, '127.0.0.1'), 'listening')

@@ -4,7 +4,7 @@
 import { formatAddress } from '../model/address.ts'
 import type { EndpointSlice, SliceEndpoint } from '../model/endpoint-slice.ts'
 import type { ServicePort } from '../model/proxy-table.ts'
-import type { EndpointFacts, EndpointVerdict } from '../ops/endpoint-detail.ts'
+import { unknownFacts, type EndpointFacts, type EndpointVerdict } from '../ops/endpoint-detail.ts'
 import { endpointJudges, type Endpoint, type Judge } from '../policy/eligible-endpoints.ts'
 import type { BuildContext } from './service-ports.ts'
 
@@ -68,12 +68,7 @@ export function assessSavedEndpoints({
   }
   return [...addresses].sort().map(address => ({
     address,
-    node: '',
-    zone: '',
-    conditions: null,
-    nodeHints: [],
-    zoneHints: [],
-    refusal: null,
+    ...unknownFacts,
     cluster: verdict(cluster, address),
     local: verdict(local, address),
   }))

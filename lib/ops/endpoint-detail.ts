@@ -37,6 +37,16 @@ export interface EndpointFacts {
   readonly local: EndpointVerdict
 }
 
+/** Of an endpoint that is in no slice that we know. */
+export const unknownFacts: Omit<EndpointFacts, 'address' | 'cluster' | 'local'> = {
+  node: '',
+  zone: '',
+  conditions: null,
+  nodeHints: [],
+  zoneHints: [],
+  refusal: null,
+}
+
 /** What the data plane has seen of an endpoint, in all workers that are alive. */
 export interface EndpointTraffic {
   readonly address: string
@@ -108,12 +118,7 @@ const unseen: Omit<EndpointTraffic, 'address' | 'gone'> = {
 function goneEndpoint(address: string): EndpointFacts {
   return {
     address,
-    node: '',
-    zone: '',
-    conditions: null,
-    nodeHints: [],
-    zoneHints: [],
-    refusal: null,
+    ...unknownFacts,
     cluster: 'gone',
     local: 'gone',
   }
